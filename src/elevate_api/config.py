@@ -1,0 +1,235 @@
+"""Settings, in small frozen groups, read from the environment and an optional `.env` file.
+
+The operations manual's names (DATABASE_URL, NODE_ENV, PGBOUNCER_ENABLED, ...) work as they stand there.
+`.env.example` lists exactly the names below; a test holds the two together.
+"""
+
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_LENGTH = 16
+"""Characters; what cron services ask of CRON_SECRET, taken for every shared secret of ours."""
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names each variable and what is wrong, never a value."""
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+def _split(value: Any) -> Any:
+    """`a, b` -> `("a", "b")`; what is no text is left to pydantic."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _blank_to_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_to_none)]
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        message = f"no such time zone: {value!r}"
+        raise ValueError(message) from error
+    return value
+
+
+class Group(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+
+class AppSettings(Group):
+    environment: Environment = Field(
+        Environment.DEVELOPMENT, validation_alias=AliasChoices("ENVIRONMENT", "NODE_ENV")
+    )
+    site_url: OptionalText = Field(None, validation_alias=AliasChoices("SITE_URL", "NEXT_PUBLIC_SITE_URL"))
+    cors_origins: CommaList = Field((), validation_alias="CORS_ORIGINS")
+    program_timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "Asia/Jakarta", validation_alias="PROGRAM_TIMEZONE"
+    )
+    log_level: str = Field("INFO", validation_alias="LOG_LEVEL")
+    max_body_bytes: int = Field(1_048_576, ge=1024, validation_alias="MAX_BODY_BYTES")
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            message = "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+            raise ValueError(message)
+        return value.upper()
+
+    @property
+    def production(self) -> bool:
+        return self.environment in (Environment.PRODUCTION, Environment.STAGING)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.program_timezone)
+
+    @property
+    def browser_origins(self) -> list[str]:
+        """Origins a browser may call from: the front end's, and those listed."""
+        own = [self.site_url.rstrip("/")] if self.site_url else []
+        return [*own, *(origin.rstrip("/") for origin in self.cors_origins)]
+
+
+class DatabaseSettings(Group):
+    url: OptionalSecret = Field(None, validation_alias="DATABASE_URL")
+    direct_url: OptionalSecret = Field(None, validation_alias="DIRECT_URL")
+    pgbouncer_enabled: bool = Field(False, validation_alias="PGBOUNCER_ENABLED")
+    max_connections: int = Field(20, ge=2, le=1000, validation_alias="MAX_CONNECTIONS")
+    pool_timeout: float = Field(10, gt=0, validation_alias="POOL_TIMEOUT")
+    idle_timeout: float = Field(600, gt=0, validation_alias="IDLE_TIMEOUT")
+
+
+class EmbeddedSettings(Group):
+    data_dir: Annotated[Path | None, BeforeValidator(_blank_to_none)] = Field(None, validation_alias="ELEVATE_DATA_DIR")
+    bindir: Annotated[Path | None, BeforeValidator(_blank_to_none)] = Field(None, validation_alias="ELEVATE_PG_BINDIR")
+
+
+class SupabaseSettings(Group):
+    url: OptionalText = Field(None, validation_alias="SUPABASE_URL")
+    secret_key: OptionalSecret = Field(
+        None, validation_alias=AliasChoices("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE")
+    )
+    anon_key: OptionalText = Field(None, validation_alias="SUPABASE_ANON_KEY")  # accepted, unused
+
+
+class ClerkSettings(Group):
+    issuer: OptionalText = Field(None, validation_alias="CLERK_ISSUER")
+    jwks_url: OptionalText = Field(None, validation_alias="CLERK_JWKS_URL")
+    jwt_key: OptionalText = Field(None, validation_alias="CLERK_JWT_KEY")
+    secret_key: OptionalSecret = Field(None, validation_alias="CLERK_SECRET_KEY")
+    api_url: str = Field("https://api.clerk.com/v1", validation_alias="CLERK_API_URL")
+    authorized_parties: CommaList = Field((), validation_alias="CLERK_AUTHORIZED_PARTIES")
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.issuer or self.jwks_url or self.jwt_key)
+
+
+class MachineSettings(Group):
+    cron_secret: OptionalSecret = Field(None, validation_alias="CRON_SECRET")
+    metrics_token: OptionalSecret = Field(None, validation_alias="METRICS_TOKEN")
+
+
+class SchedulerSettings(Group):
+    enabled: bool = Field(True, validation_alias="SCHEDULER_ENABLED")
+    refresh_seconds: int = Field(300, ge=1, validation_alias="ANALYTICS_REFRESH_SECONDS")
+    stale_seconds: int = Field(1800, ge=1, validation_alias="VIEW_STALE_SECONDS")
+
+
+class RateLimitSettings(Group):
+    enabled: bool = Field(True, validation_alias="RATE_LIMIT_ENABLED")
+    anonymous: str = Field("300/minute", validation_alias="RATE_LIMIT_ANONYMOUS")
+    reads: str = Field("600/minute", validation_alias="RATE_LIMIT_READS")
+    writes: str = Field("120/minute", validation_alias="RATE_LIMIT_WRITES")
+    storage: str = Field("async+memory://", validation_alias="RATE_LIMIT_STORAGE")
+
+
+class SeedSettings(Group):
+    admin_id: OptionalText = Field(None, validation_alias="SEED_ADMIN_ID")
+    admin_email: OptionalText = Field(None, validation_alias="SEED_ADMIN_EMAIL")
+    admin_name: OptionalText = Field(None, validation_alias="SEED_ADMIN_NAME")
+    admin_handle: OptionalText = Field(None, validation_alias="SEED_ADMIN_HANDLE")
+
+
+class Settings(BaseModel):
+    """Everything the service can be told; a group for each concern."""
+
+    model_config = ConfigDict(frozen=True)
+
+    app: AppSettings = Field(default_factory=AppSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    embedded: EmbeddedSettings = Field(default_factory=EmbeddedSettings)
+    supabase: SupabaseSettings = Field(default_factory=SupabaseSettings)
+    clerk: ClerkSettings = Field(default_factory=ClerkSettings)
+    machines: MachineSettings = Field(default_factory=MachineSettings)
+    scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
+    rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
+    seed: SeedSettings = Field(default_factory=SeedSettings)
+
+    @classmethod
+    def load(cls, env_file: Path | None = Path(".env")) -> Self:
+        """Read the environment and the file where it exists.
+
+        Raises SettingsError, naming every variable that is wrong; for production also what is missing or weak.
+        """
+        groups: dict[str, Group] = {}
+        faults: list[str] = []
+        for name, group in group_types().items():
+            try:
+                groups[name] = group(_env_file=env_file)
+            except ValidationError as error:
+                faults += [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        if faults:
+            raise SettingsError("; ".join(faults))
+        settings = cls.model_validate(groups)
+        faults = production_faults(settings) if settings.app.production else []
+        if faults:
+            raise SettingsError("; ".join(faults))
+        return settings
+
+
+def group_types() -> dict[str, type[Group]]:
+    """Each group's name in `Settings` and its class."""
+    return {name: field.annotation for name, field in Settings.model_fields.items() if field.annotation is not None}
+
+
+def setting_names() -> list[tuple[str, ...]]:
+    """The variables of every setting, the preferred name first: what `.env.example` must hold."""
+    names: list[tuple[str, ...]] = []
+    for group in group_types().values():
+        for field in group.model_fields.values():
+            alias = field.validation_alias
+            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+            names.append(tuple(str(choice) for choice in choices))
+    return names
+
+
+def production_faults(settings: Settings) -> list[str]:
+    """What would be unsafe or unusable outside development; empty when all is well."""
+    faults = []
+    if settings.database.url is None:
+        faults.append("DATABASE_URL: required in production, the embedded server is for development and one machine")
+    if not settings.clerk.configured:
+        faults.append("CLERK_ISSUER, CLERK_JWKS_URL or CLERK_JWT_KEY: one is required in production")
+    if settings.clerk.configured and not settings.clerk.issuer:
+        faults.append("CLERK_ISSUER: required in production, or tokens of another instance would be accepted")
+    for name, secret in weak_candidates(settings):
+        if secret is not None and len(set(secret.get_secret_value())) < MIN_SECRET_LENGTH // 2:
+            faults.append(f"{name}: too simple, use a random value")
+        elif secret is not None and len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
+            faults.append(f"{name}: shorter than {MIN_SECRET_LENGTH} characters")
+    return faults
+
+
+def weak_candidates(settings: Settings) -> list[tuple[str, SecretStr | None]]:
+    return [("CRON_SECRET", settings.machines.cron_secret), ("METRICS_TOKEN", settings.machines.metrics_token)]

@@ -1,0 +1,1 @@
+"""What knows no product noun: database, problems, paging, jobs, logging."""

@@ -1,0 +1,154 @@
+"""The engine, connection addresses, and the one transaction that a request or a job is."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
+
+TRANSACTION_POOLER_PORT = 6543
+"""Supabase's transaction pooler; port 5432 of the same host is session mode (shared/integrations.md)."""
+FOREIGN_PARAMETERS = frozenset({"pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size"})
+"""Query parameters that are conventions of another ORM; asyncpg would refuse them."""
+
+
+class BadDatabaseUrl(ValueError):
+    """The address is no PostgreSQL URL. The message carries no part of the address: it may hold a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A PostgreSQL address in the form that SQLAlchemy + asyncpg take."""
+
+    url: URL
+    transaction_pooled: bool
+    connect_args: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, raw: str, *, pooled: bool = False) -> "Address":
+        """Normalise what people paste: `postgres://`, `sslmode`, `?pgbouncer=true`.
+
+        `pooled` forces transaction-pooler mode. Raises BadDatabaseUrl.
+        """
+        try:
+            url = make_url(raw.strip())
+        except (ArgumentError, ValueError) as error:
+            raise BadDatabaseUrl("not a PostgreSQL URL") from error
+        if url.get_backend_name() not in {"postgres", "postgresql"}:
+            raise BadDatabaseUrl("not a PostgreSQL URL")
+        query = {key: value if isinstance(value, str) else value[-1] for key, value in url.query.items()}
+        flagged = query.get("pgbouncer", "").lower() in {"true", "1"} or url.port == TRANSACTION_POOLER_PORT
+        query = {key: value for key, value in query.items() if key not in FOREIGN_PARAMETERS}
+        arguments = _connect_args(query)
+        url = url.set(drivername="postgresql+asyncpg", query=query)
+        return cls(url, pooled or flagged, arguments)
+
+    def driver_arguments(self) -> dict[str, Any]:
+        """Arguments for `asyncpg.connect`: what health probes and COPY use beside the pool."""
+        host = self.url.query.get("host") or self.url.host or "localhost"
+        caches = {"statement_cache_size": 0} if self.transaction_pooled else {}
+        return {
+            "host": host,
+            "port": self.url.port or int(str(self.url.query.get("port", 5432))),
+            "user": self.url.username,
+            "password": self.url.password,
+            "database": self.url.database,
+            **self.connect_args,
+            **caches,
+        }
+
+    def libpq(self) -> str:
+        """The address as PostgreSQL's own tools take it (contains the password)."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _connect_args(query: dict[str, str]) -> dict[str, Any]:
+    """Take libpq's parameters out of `query` and say them in asyncpg's words."""
+    arguments: dict[str, Any] = {}
+    mode, root = query.pop("sslmode", None), query.pop("sslrootcert", None)
+    if mode is not None or root is not None:
+        arguments["ssl"] = _ssl(mode or "verify-full", root)
+    if timeout := query.pop("connect_timeout", None):
+        arguments["timeout"] = float(timeout)
+    settings = {key: query.pop(key) for key in ("application_name", "options") if key in query}
+    if settings:
+        arguments["server_settings"] = settings
+    return arguments
+
+
+def _ssl(mode: str, root: str | None) -> str | ssl.SSLContext:
+    if root is None:
+        return mode  # asyncpg knows libpq's modes by name
+    context = ssl.create_default_context(cafile=root)
+    context.check_hostname = mode == "verify-full"
+    return context
+
+
+class Database:
+    """The pool. `session()` is one transaction: committed when its block ends well, rolled back otherwise."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        pool_size: int = 20,
+        pool_timeout: float = 10,
+        idle_timeout: float = 600,
+        pooled: bool = True,
+    ) -> None:
+        self.address = address
+        self.pool_size = pool_size
+        pool: dict[str, Any] = (
+            {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout, "pool_recycle": idle_timeout}
+            if pooled
+            else {"poolclass": NullPool}
+        )
+        self.engine: AsyncEngine = create_async_engine(address.url, connect_args=self._arguments(), **pool)
+        event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments = {"timeout": 5.0, **self.address.connect_args}
+        if self.address.transaction_pooled:
+            # The pooler gives each transaction another server connection: nothing may be remembered on one.
+            arguments |= {
+                "statement_cache_size": 0,
+                "prepared_statement_cache_size": 0,
+                "prepared_statement_name_func": str,
+            }
+        return arguments
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        async with self._sessions.begin() as session:
+            yield session
+
+    async def dispose(self) -> None:
+        await self.engine.dispose()
+
+
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """Replace a connection whose server has gone: the driver knows already, so no ping is paid for."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
+
+
+def database_of(request: Request) -> Database:
+    return cast("Database", request.app.state.database)
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    """The request's transaction. Function scope: it is committed before the response is sent."""
+    async with database_of(request).session() as session:
+        request.state.session = session
+        yield session
+
+
+Tx = Annotated[AsyncSession, Depends(transaction, scope="function")]
