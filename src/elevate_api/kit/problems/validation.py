@@ -1,0 +1,70 @@
+"""FastAPI's validation errors as faults of the input, without echoing what was sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+
+from elevate_api.kit.problems.base import FieldError, Problem
+from elevate_api.kit.problems.common import MalformedJson, ValidationFailed
+
+MAX_ERRORS = 50
+MAX_LENGTH = 200
+"""Longest pointer or message, in characters: names of unknown fields come from the caller, of any length."""
+
+_TAG_ERRORS = {"union_tag_invalid", "union_tag_not_found"}
+
+
+def problem_of(error: RequestValidationError) -> Problem:
+    """MALFORMED_JSON when the body could not be parsed, VALIDATION_FAILED with at most 50 faults otherwise."""
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return MalformedJson()
+    return ValidationFailed(errors=[_fault(item, error.body) for item in found[:MAX_ERRORS]])
+
+
+def pointer(parts: Sequence[str | int]) -> str:
+    """JSON pointer (RFC 6901) of `parts`; empty for the whole document."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def shortened(text: str) -> str:
+    clean = text.encode("utf-8", "replace").decode().replace("\0", "?")
+    return clean if len(clean) <= MAX_LENGTH else clean[: MAX_LENGTH - 1] + "…"
+
+
+def _fault(item: Mapping[str, Any], body: Any) -> FieldError:
+    source, *rest = item["loc"] or ("body",)
+    if source == "body":
+        where = pointer(_in_document(rest, body, missing=item["type"] == "missing"))
+    else:
+        where = "/".join([source, *map(str, rest[:1])])
+    return FieldError(shortened(where), shortened(_message(item)))
+
+
+def _in_document(location: Sequence[str | int], document: Any, *, missing: bool) -> list[str | int]:
+    """Keep what is a place in the document: pydantic's location also names union members and validators."""
+    path: list[str | int] = []
+    for index, part in enumerate(location):
+        if _has(document, part):
+            document = document[part]
+        elif not (missing and index == len(location) - 1):
+            continue
+        path.append(part)
+    return path
+
+
+def _has(document: Any, part: str | int) -> bool:
+    if isinstance(document, list):
+        return isinstance(part, int) and 0 <= part < len(document)
+    return isinstance(document, dict) and part in document
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    """Pydantic's words, except where they repeat the input."""
+    if item["type"] in _TAG_ERRORS:
+        context = item.get("ctx", {})
+        return (
+            f"{context.get('discriminator', 'The tag')} must be one of {context.get('expected_tags', 'the known ones')}"
+        )
+    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

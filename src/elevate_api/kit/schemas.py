@@ -1,0 +1,75 @@
+"""What every schema on the wire shares: names, times, and strings that PostgreSQL can store."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+MAX_URL = 2048
+
+
+class Schema(BaseModel):
+    """camelCase on the wire, snake_case in Python; unknown fields are refused. Times are declared as `Instant`."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        from_attributes=True,
+        serialize_by_alias=True,
+        ser_json_inf_nan="null",
+    )
+
+
+def rfc3339(value: object) -> object:
+    """Refuse what pydantic would take for a time besides RFC 3339: bare numbers and dates (ValueError)."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "t" in value.lower()):
+        return value
+    raise ValueError("must be a date and time with an offset, as in 2025-01-31T08:00:00Z")
+
+
+def in_utc(value: datetime) -> datetime:
+    """Convert to UTC (ValueError where a calendar of years 1 to 9999 has no name for it)."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999 in UTC") from None
+
+
+def https_url(value: str) -> str:
+    """`value` if a page may link to it: https, a host, no user or password, nothing that ends a URL inside a text."""
+    if any(character <= " " or character in "\x7f\"'<>\\^`{|}" for character in value) or not value.isprintable():
+        raise ValueError("must not contain spaces, quotes, angle brackets, backslashes or control characters")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("must be a valid URL") from None
+    if not value.startswith("https://") or not host:
+        raise ValueError("must be an https:// URL with a host")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]*$")]
+"""A string without white space around it; bounds by `Annotated[Text, Field(min_length=1, max_length=200)]`.
+
+PostgreSQL's text cannot hold U+0000; lone surrogates are no string to pydantic in the first place.
+"""
+
+Line = Annotated[Text, Field(min_length=1, max_length=200)]
+"""A required short text, such as a name or a title."""
+
+Instant = Annotated[AwareDatetime, BeforeValidator(rfc3339), AfterValidator(in_utc)]
+"""A point in time: an offset is required on the way in, UTC with `Z` on the way out (RFC 3339)."""
+
+HttpsUrl = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=9, max_length=MAX_URL),
+    AfterValidator(https_url),
+    Field(json_schema_extra={"format": "uri", "pattern": "^https://"}),
+]
+"""An https address as text, at most 2048 characters, safe to render as a link. It is never fetched."""
