@@ -66,9 +66,7 @@ class Group(BaseSettings):
 
 
 class AppSettings(Group):
-    environment: Environment = Field(
-        Environment.DEVELOPMENT, validation_alias=AliasChoices("ENVIRONMENT", "NODE_ENV")
-    )
+    environment: Environment = Field(Environment.DEVELOPMENT, validation_alias=AliasChoices("ENVIRONMENT", "NODE_ENV"))
     site_url: OptionalText = Field(None, validation_alias=AliasChoices("SITE_URL", "NEXT_PUBLIC_SITE_URL"))
     cors_origins: CommaList = Field((), validation_alias="CORS_ORIGINS")
     program_timezone: Annotated[str, AfterValidator(_known_zone)] = Field(

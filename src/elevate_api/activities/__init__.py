@@ -1,0 +1,1 @@
+"""The stages of LEAPS and what they are worth."""

@@ -1,0 +1,1 @@
+"""The materialized views: refreshing them and reading them."""

@@ -1,0 +1,1 @@
+"""Sticky badges, granted by criteria that are data."""

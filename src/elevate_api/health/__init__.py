@@ -1,0 +1,1 @@
+"""Is the service, and the database under it, fit for traffic."""

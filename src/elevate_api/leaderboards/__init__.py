@@ -1,0 +1,1 @@
+"""The board, ranks, profiles and public figures."""

@@ -1,0 +1,30 @@
+"""Every mapped class, so that whoever needs the whole schema (migrations, checks) has it by one import."""
+
+from elevate_api.activities.models import Activity
+from elevate_api.analytics.models import AnalyticsRefresh
+from elevate_api.attachments.models import SubmissionAttachment
+from elevate_api.audit.models import AuditEntry
+from elevate_api.badges.models import Badge, EarnedBadge
+from elevate_api.kajabi.models import KajabiEvent
+from elevate_api.kit.app_settings import AppSetting
+from elevate_api.kit.jobs import JobRun
+from elevate_api.points.models import LedgerEntry, PointAdjustment
+from elevate_api.submissions.models import ReviewClaim, Submission
+from elevate_api.users.models import User
+
+MODELS = (
+    Activity,
+    AnalyticsRefresh,
+    AppSetting,
+    AuditEntry,
+    Badge,
+    EarnedBadge,
+    JobRun,
+    KajabiEvent,
+    LedgerEntry,
+    PointAdjustment,
+    ReviewClaim,
+    Submission,
+    SubmissionAttachment,
+    User,
+)

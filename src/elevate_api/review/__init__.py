@@ -1,0 +1,1 @@
+"""Deciding about evidence. Owns no table: a decision touches submission, points, badges and audit."""

@@ -1,0 +1,1 @@
+"""Reference data, the first administrator, and a believable demo."""

@@ -1,0 +1,1 @@
+"""Evidence: created, edited and withdrawn by its owner."""

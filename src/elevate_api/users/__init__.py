@@ -1,0 +1,1 @@
+"""People, and the guards that let them in."""
