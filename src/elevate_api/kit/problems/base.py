@@ -24,7 +24,7 @@ class FieldError:
     message: str
 
 
-class Problem(Exception):  # noqa: N818  (the field's word: RFC 9457 speaks of problems)
+class Problem(Exception):
     """An error with an answer. Subclass it beside the rule that raises it, naming status, code, title and detail.
 
     `extensions` become members of the answer and have snake_case names; `example` shows them in the OpenAPI document.

@@ -138,7 +138,7 @@ def _nameless(error: HTTPException) -> Problem:
 def _allowed_methods(request: Request) -> Iterator[str]:
     """Every method the path answers: a router names only those of the first route that has the path."""
     for method in _METHODS:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": method, "fastapi": {}}
         if any(route.matches(scope)[0] == Match.FULL for route in request.app.router.routes):
             yield method
 

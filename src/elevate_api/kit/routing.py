@@ -1,0 +1,82 @@
+"""Routes that parse their input strictly, and once: what PostgreSQL cannot store never gets past here."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from elevate_api.kit import strict_json
+from elevate_api.kit.problems import NotFound, ValidationFailed
+from elevate_api.kit.problems.validation import shortened
+
+Finish = Callable[[Response], Awaitable[None]]
+
+
+class Answered(Exception):
+    """Raised by a dependency that has the answer already. The handler does not run; the transaction ends well."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read by `kit.strict_json`."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = strict_json.parse(await self.body())
+        return self._json
+
+
+class Route(APIRoute):
+    """Checks path and query, parses JSON strictly, and lets dependencies answer early or see the finished response."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            refuse_unstorable(request.scope)
+            strict = StrictRequest(request.scope, request.receive)
+            try:
+                response = await handle(strict)
+            except Answered as answered:
+                return answered.response
+            finish: Finish | None = getattr(strict.state, _FINISH, None)
+            if finish is not None:
+                await finish(response)
+            return response
+
+        return handler
+
+
+class Router(APIRouter):
+    """An APIRouter whose routes are `Route`s."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"route_class": Route, **kwargs})
+
+
+def before_commit(request: Request, finish: Finish) -> None:
+    """Have `finish` see the response once it is built, while the request's transaction is still open."""
+    setattr(request.state, _FINISH, finish)
+
+
+def refuse_unstorable(scope: Scope) -> None:
+    """Refuse U+0000 in the path (404) and in the query (422). Invalid UTF-8 has become U+FFFD before this."""
+    if "\0" in scope["path"]:
+        raise NotFound
+    query: bytes = scope["query_string"]
+    if b"%00" not in query and b"\0" not in query:
+        return
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if "\0" in name or "\0" in value:
+            raise ValidationFailed.at(shortened(f"query/{name}"), "must not contain the character U+0000")
+
+
+_FINISH = "kit_before_commit"
