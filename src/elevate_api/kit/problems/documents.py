@@ -88,7 +88,7 @@ def _drop_default_422(answers: dict[str, Any]) -> None:
 def _add(answer: dict[str, Any], kind: type[Problem]) -> None:
     media = answer.setdefault("content", {}).setdefault(MEDIA_TYPE, {"schema": dict(_REF), "examples": {}})
     media["examples"][kind.code] = {"summary": kind.title, "value": _example(kind)}
-    answer["description"] = ", ".join(media["examples"])
+    answer["description"] = "; ".join(example["summary"] for example in media["examples"].values())
     headers = {name: _HEADER_DOCS[name] for name in kind.default_headers if name in _HEADER_DOCS}
     if headers:
         answer.setdefault("headers", {}).update(headers)

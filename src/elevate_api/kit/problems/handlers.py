@@ -72,7 +72,7 @@ def install(
 def render(problem: Problem, scope: Scope) -> Response:
     """Build the answer for `problem`, anywhere between the middleware and the handler."""
     path = str(scope.get(SAFE_PATH) or scope.get("path", ""))[:_MAX_INSTANCE]
-    instance = quote(path.encode("utf-8", "replace"), safe="/:@!$&'()*+,;=~{}")
+    instance = quote(path.encode("utf-8", "replace"), safe="/:@!$&'()*+,;=~")
     document = problem.document(instance=instance, request_id=current_request_id())
     response = Response(_encoded(document), status_code=problem.status, media_type=MEDIA_TYPE)
     response.headers.update(problem.headers)
