@@ -1,0 +1,77 @@
+"""Clusters that live as long as a test run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from elevate_api.postgres import account as accounts
+from elevate_api.postgres import postmaster
+from elevate_api.postgres.binaries import Binaries
+from elevate_api.postgres.errors import StartError
+from elevate_api.postgres.server import EmbeddedServer
+
+_PREFIX = "elevate-test-"  # short: the socket's path has to fit behind macOS's long temporary folder
+_OWNER_FILE = "owner"
+_PATIENCE = 10  # seconds that a server may take to go
+
+
+@contextmanager
+def ephemeral(
+    *, settings: Mapping[str, str] | None = None, binaries: Binaries | None = None
+) -> Iterator[EmbeddedServer]:
+    """A started server with an empty cluster that never waits for the disk; all of it is removed at the end.
+
+    Several processes of one run (pytest-xdist) share it by ``EmbeddedServer(server.data_dir, fsync=False).start()``.
+    """
+    with scratch_dir() as folder, EmbeddedServer(folder, fsync=False, settings=settings, binaries=binaries) as server:
+        yield server
+
+
+@contextmanager
+def scratch_dir() -> Iterator[Path]:
+    """A temporary folder that the server's account can enter, which pytest's own is not when root runs it.
+
+    Folders that killed runs left behind are removed on the way, with a server that may still run there.
+    """
+    parent = _parent()
+    _sweep(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    try:
+        (folder / _OWNER_FILE).write_text(postmaster.identity(os.getpid()) or "", encoding="utf-8")
+        if os.geteuid() == 0:
+            folder.chmod(0o711)  # mkdtemp's 0700 would keep the server's account out
+        yield folder
+    finally:
+        _discard(folder)
+
+
+def _parent() -> Path:
+    account = accounts.choose(Path("/nonexistent"))
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes the folder itself
+        if account.can_enter(Path(parent)):
+            return Path(parent)
+    raise StartError(f"{account.name} can enter no temporary folder; set TMPDIR to one that it can")
+
+
+def _sweep(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            owner = (folder / _OWNER_FILE).read_text(encoding="utf-8")
+            if folder.lstat().st_uid == os.geteuid() and not postmaster.owner_lives(owner):
+                _discard(folder)
+
+
+def _discard(folder: Path) -> None:
+    for cluster in folder.glob("postgres/data-*"):
+        live = postmaster.running_on(cluster)
+        if live is not None:
+            os.kill(live.pid, signal.SIGQUIT)
+            postmaster.end_stragglers(cluster, _PATIENCE)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,128 @@
+"""Root lends the server to another account; an ordinary user runs it as himself."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import elevate_api
+from elevate_api.postgres import Binaries, EmbeddedServer, StartError, account, scratch_dir
+
+OWNER_SCRIPT = Path(__file__).with_name("owner.py")
+NOBODY = 65534
+AS_NOBODY: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can lend the server to another account")
+
+
+@as_root
+def test_root_runs_the_server_as_another_account(server: EmbeddedServer) -> None:
+    server.start()
+    pid = server.status().pid
+    assert pid is not None
+    uids = psutil.Process(pid).uids()
+
+    assert set(uids) == {server.layout.cluster.stat().st_uid}
+    assert pwd.getpwuid(uids.real).pw_name in {"postgres", "nobody"}
+    assert os.getgroups() == [] or set(psutil.Process(pid).gids()) == {server.layout.cluster.stat().st_gid}
+    assert server.layout.home.stat().st_uid == 0
+
+
+@as_root
+def test_binaries_that_the_account_cannot_read_are_copied_and_never_opened_up(
+    tmp_path: Path, data_dir: Path, binaries: Binaries
+) -> None:
+    assert binaries.base is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for tree in binaries.trees:
+        shutil.copytree(binaries.base / tree, closed / tree, symlinks=True)
+    bindir = closed / binaries.bindir.relative_to(binaries.base)
+    unreadable = Binaries(bindir, binaries.version, binaries.source, closed, binaries.trees, binaries.label)
+
+    with EmbeddedServer(data_dir, fsync=False, binaries=unreadable) as server:
+        pid = server.status().pid
+        assert pid is not None
+        assert data_dir in Path(psutil.Process(pid).exe()).parents
+        assert server.psql("SELECT 1") == "1"
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_unreadable_binaries_that_are_not_ours_to_copy_are_refused(tmp_path: Path, binaries: Binaries) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    foreign = Binaries(closed / "bin", "17.1", "ELEVATE_PG_BINDIR")
+    with pytest.raises(StartError, match="cannot run"):
+        account.runnable_by(account.choose(tmp_path / "none"), foreign, tmp_path)
+
+
+@as_root
+def test_a_data_folder_that_the_account_cannot_enter_is_refused_with_advice(tmp_path: Path, binaries: Binaries) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(StartError, match=r"cannot enter.*ELEVATE_DATA_DIR"):
+        EmbeddedServer(closed / "data", binaries=binaries).start()
+
+
+@as_root
+def test_data_that_belongs_to_an_account_is_served_by_that_account(data_dir: Path, binaries: Binaries) -> None:
+    with EmbeddedServer(data_dir, fsync=False, binaries=binaries) as server:
+        cluster, sockets = server.layout.cluster, server.socket_dir
+    for path in (cluster, sockets, *cluster.rglob("*")):
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    with EmbeddedServer(data_dir, fsync=False, binaries=binaries) as server:
+        pid = server.status().pid
+        assert pid is not None
+        assert psutil.Process(pid).uids().real == 12345
+        assert server.psql("SELECT 1") == "1"
+
+
+def interpreter_for_anybody() -> str | None:
+    """A Python of this version that an unprivileged account can run: root's own may stand under a closed home."""
+    probe = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
+    for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+        try:
+            done = subprocess.run([candidate, "-c", probe], check=False, cwd="/", **AS_NOBODY)  # noqa: S603
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return candidate
+    return None
+
+
+@as_root
+def test_an_ordinary_user_runs_the_server_as_himself() -> None:
+    interpreter = interpreter_for_anybody()
+    libraries = [str(Path(elevate_api.__file__).parent.parent), sysconfig.get_path("purelib")]
+    if interpreter is None:
+        pytest.skip("no interpreter of this version that an ordinary user could run")
+    with scratch_dir() as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": ":".join(libraries)}
+        done = subprocess.run(  # noqa: S603
+            [interpreter, "-B", str(OWNER_SCRIPT), str(folder / "data")],
+            input="sql SELECT current_user\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd="/",
+            env=environment,
+            **AS_NOBODY,
+        )
+        if "PermissionError" in done.stderr or "ModuleNotFoundError" in done.stderr:
+            pytest.skip("this clone or its virtual environment is closed to ordinary users")
+        assert done.returncode == 0, done.stderr
+        started, answer = done.stdout.splitlines()
+        assert (started.split()[2], answer) == (str(NOBODY), "postgres")
+        assert {path.stat().st_uid for path in (folder / "data").rglob("*")} == {NOBODY}
