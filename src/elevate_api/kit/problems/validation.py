@@ -12,6 +12,9 @@ MAX_ERRORS = 50
 MAX_LENGTH = 200
 """Longest pointer or message, in characters: names of unknown fields come from the caller, of any length."""
 
+PROBLEM_WHEN_MISSING: dict[tuple[str, str], type[Problem]] = {}
+"""Inputs, as (source, name), whose absence is a problem of its own; written by the modules that ask for them."""
+
 _TAG_ERRORS = {"union_tag_invalid", "union_tag_not_found"}
 
 
@@ -20,6 +23,9 @@ def problem_of(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return MalformedJson()
+    for item in found:
+        if item["type"] == "missing" and (kind := PROBLEM_WHEN_MISSING.get(tuple(item["loc"][:2]))):
+            return kind()
     return ValidationFailed(errors=[_fault(item, error.body) for item in found[:MAX_ERRORS]])
 
 
