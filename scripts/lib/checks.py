@@ -1,0 +1,78 @@
+"""Runs linters, types and tests one after the other: ``python checks.py ROOT [--all] [PYTEST ARGUMENT...]``.
+
+All of them run whatever the others say; the exit code is 1 when any failed. Interrupted or terminated, it ends what it
+has started before it ends itself, which a shell would not.
+"""  # noqa: INP001 - a script, no package
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+PATIENCE = 30  # seconds that pytest gets to stop its server and remove its files
+TERMINATIONS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class TerminatedError(BaseException):
+    """SIGTERM or SIGHUP, made an exception as Python does with SIGINT."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(root: Path, arguments: list[str]) -> int:
+    wanted = [word for word in arguments if word != "--all"]
+    settings = dict(os.environ)
+    if wanted != arguments:
+        settings["ELEVATE_TEST_ALL"] = "1"
+    programs = root / ".venv" / "bin"
+    commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", "-n", "2", *wanted])
+    failed = [words for words in commands if run([str(programs / words[0]), *words[1:]], root, settings) != 0]
+    for words in failed:
+        say(f"failed: {shlex.join(words)}")
+    return 1 if failed else 0
+
+
+def run(command: list[str], root: Path, settings: dict[str, str]) -> int:
+    say(f"$ {shlex.join([Path(command[0]).name, *command[1:]])}")
+    with subprocess.Popen(command, cwd=root, env=settings) as child:  # noqa: S603 - a list, no shell
+        try:
+            return child.wait()
+        except BaseException as reason:
+            end(child, told_already=isinstance(reason, KeyboardInterrupt))
+            raise
+
+
+def end(child: subprocess.Popen[bytes], *, told_already: bool) -> None:
+    """Lets the child clean up: Ctrl-C has reached it too, any other signal only us."""
+    if not told_already:
+        child.send_signal(signal.SIGINT)
+    try:
+        child.wait(PATIENCE)
+    except BaseException:  # noqa: BLE001 - too long, or a second Ctrl-C
+        child.kill()
+        child.wait()
+
+
+def terminate(number: int, _frame: FrameType | None) -> None:
+    raise TerminatedError(number)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    for termination in TERMINATIONS:
+        signal.signal(termination, terminate)
+    try:
+        sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except TerminatedError as terminated:
+        sys.exit(128 + terminated.number)
