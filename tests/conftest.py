@@ -1,0 +1,223 @@
+"""Fixtures for everybody. The parts are in tests/support; each test has a committed database of its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.support import tokens
+from tests.support.cluster import BARE, OWNER, SEEDED, SERVICE, SUPERUSER, Administrator, Cluster, running_cluster
+from tests.support.factories import Factory
+
+from elevate_api.config import (
+    AppSettings,
+    ClerkSettings,
+    DatabaseSettings,
+    MachineSettings,
+    RateLimitSettings,
+    SchedulerSettings,
+    SeedSettings,
+    Settings,
+    setting_names,
+)
+from elevate_api.kit.db import Address, Database
+
+if TYPE_CHECKING:
+    from elevate_api.users.models import User
+
+C = TypeVar("C", bound=httpx.AsyncClient)
+CLUSTER = pytest.StashKey[Cluster]()
+CRON_SECRET = "cron-secret-of-the-test-run"
+
+
+# --- the server: one a run ------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With xdist the controller starts the server before its workers; without, the first test that needs it does."""
+    distributing = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+    if distributing and not config.option.collectonly:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[CLUSTER] = stack.enter_context(running_cluster())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist, in the controller, for each worker."""
+    node.workerinput["cluster"] = node.config.stash[CLUSTER].as_dict()
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The run's server: `dsn(database, user)`, `address(...)`, `tool("pg_dump")`."""
+    given = getattr(request.config, "workerinput", None)
+    if given is not None:
+        yield Cluster(**given["cluster"])
+        return
+    with running_cluster() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def administrator(cluster: Cluster) -> Iterator[Administrator]:
+    """Clones and drops databases as the superuser."""
+    administrator = Administrator(cluster)
+    yield administrator
+    administrator.close()
+
+
+# --- databases: one a test ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own DATABASE_URL must not reach a test."""
+    for names in setting_names():
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def database_name(administrator: Administrator) -> Iterator[str]:
+    """A committed database with migrations and reference data, dropped afterwards."""
+    name = administrator.clone(SEEDED)
+    yield name
+    administrator.drop(name)
+
+
+@pytest.fixture
+def empty_database(administrator: Administrator) -> Iterator[str]:
+    """Migrated, without a row of reference data: what the manual's INSERTs find."""
+    name = administrator.clone(BARE)
+    yield name
+    administrator.drop(name)
+
+
+@pytest.fixture
+def blank_database(administrator: Administrator) -> Iterator[str]:
+    """Nothing in it at all."""
+    name = administrator.create()
+    yield name
+    administrator.drop(name)
+
+
+@pytest.fixture
+def app_dsn(cluster: Cluster, database_name: str) -> str:
+    return cluster.dsn(database_name, SERVICE)
+
+
+@pytest.fixture
+def owner_dsn(cluster: Cluster, database_name: str) -> str:
+    return cluster.dsn(database_name, OWNER)
+
+
+@pytest.fixture
+def superuser_dsn(cluster: Cluster, database_name: str) -> str:
+    return cluster.dsn(database_name, SUPERUSER)
+
+
+@pytest.fixture
+async def database(app_dsn: str) -> AsyncIterator[Database]:
+    """What the service has: the role elevate_app, a pool of 20 that opens connections as they are needed."""
+    database = Database(Address.parse(app_dsn), pool_size=20)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def owner(owner_dsn: str) -> AsyncIterator[Database]:
+    """The owner of the tables, who migrates and restores; no superuser. A connection a session."""
+    database = Database(Address.parse(owner_dsn), pooled=False)
+    yield database
+    await database.dispose()
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def factory(owner: Database) -> Factory:
+    return Factory(owner)
+
+
+@pytest.fixture
+def make_user(factory: Factory) -> Callable[..., Awaitable["User"]]:
+    """`await make_user(role="REVIEWER", cohort="2024A")`."""
+    return factory.user
+
+
+@pytest.fixture
+def make_submission(factory: Factory) -> Callable[..., Awaitable[Any]]:
+    """`await make_submission(user, "AMPLIFY", "APPROVED", payload={"peersTrained": 3}, created_at=...)`."""
+    return factory.submission
+
+
+@pytest.fixture
+def make_entry(factory: Factory) -> Callable[..., Awaitable[Any]]:
+    """`await make_entry(user, 20, "LEARN", created_at=...)`."""
+    return factory.entry
+
+
+# --- the service ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(app_dsn: str, owner_dsn: str) -> Settings:
+    """A test's settings: nothing from the environment, its own database, no limits in the way, no scheduler."""
+    return Settings(
+        app=AppSettings.model_validate({"ENVIRONMENT": "test", "PROGRAM_TIMEZONE": "Asia/Jakarta"}),
+        database=DatabaseSettings.model_validate({"DATABASE_URL": app_dsn, "DIRECT_URL": owner_dsn}),
+        clerk=ClerkSettings.model_validate({"CLERK_ISSUER": tokens.ISSUER, "CLERK_JWT_KEY": tokens.public_pem()}),
+        machines=MachineSettings.model_validate({"CRON_SECRET": CRON_SECRET}),
+        scheduler=SchedulerSettings.model_validate({"SCHEDULER_ENABLED": False}),
+        rate_limits=RateLimitSettings.model_validate({"RATE_LIMIT_ENABLED": False}),
+        seed=SeedSettings.model_validate({}),
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> FastAPI:
+    """The whole service on this test's database."""
+    from elevate_api.app import create_app  # noqa: PLC0415 - tests of the parts below need no service
+
+    return create_app(settings, database)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Nobody signed in. An unhandled error in the service surfaces in the test."""
+    async with _connect(app, httpx.AsyncClient) as client:
+        yield client
+
+
+class Caller(httpx.AsyncClient):
+    """A client that is signed in as `user`."""
+
+    user: "User"
+
+
+@pytest.fixture
+async def as_user(app: FastAPI, factory: Factory) -> AsyncIterator[Callable[..., Awaitable[Caller]]]:
+    """`caller = await as_user(role="REVIEWER")` or `as_user(user=row)`; then `await caller.get(...)`, `caller.user`."""
+    async with AsyncExitStack() as stack:
+
+        async def sign_in(role: str = "PARTICIPANT", *, user: "User | None" = None, **fields: Any) -> Caller:
+            caller = await stack.enter_async_context(_connect(app, Caller))
+            caller.user = user or await factory.user(role, **fields)
+            caller.headers.update(tokens.bearer(caller.user.id))
+            return caller
+
+        yield sign_in
+
+
+@pytest.fixture
+def bearer() -> Callable[..., dict[str, str]]:
+    """`headers=bearer("user_1", email="a@b.test")`: any claim may be given, None leaves one out."""
+    return tokens.bearer
+
+
+def _connect(app: FastAPI, kind: type[C]) -> C:
+    return kind(transport=httpx.ASGITransport(app), base_url="http://test")

@@ -1,0 +1,1 @@
+"""What tests share: the run's server, tokens, factories, races."""
