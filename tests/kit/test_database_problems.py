@@ -30,7 +30,7 @@ def server_error(sqlstate: str, **fields: str) -> Exception:
 
 def wrapped(error: Exception, *, invalidated: bool = False) -> Exception:
     """`error` as SQLAlchemy hands it on."""
-    adapted = AsyncAdapt_asyncpg_dbapi.Error(str(error), error)
+    adapted = AsyncAdapt_asyncpg_dbapi.Error(str(error), error)  # type: ignore[no-untyped-call]
     adapted.__cause__ = error
     return sqlalchemy.exc.DBAPIError("INSERT INTO t", {"p": "secret"}, adapted, connection_invalidated=invalidated)
 

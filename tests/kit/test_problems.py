@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Header, HTTPException
-from pydantic import Discriminator
+from pydantic import Discriminator, Field
 from structlog.typing import EventDict
 
 from elevate_api.kit import problems
@@ -35,7 +35,7 @@ class Amplify(Schema):
 
 class Submission(Schema):
     payload: Annotated[Learn | Amplify, Discriminator("kind")]
-    tags: list[Text] = []
+    tags: list[Text] = Field(default_factory=list)
 
 
 async def test_a_problem_carries_its_members_in_snake_case(app: FastAPI, client: httpx.AsyncClient) -> None:
@@ -75,8 +75,9 @@ def test_a_code_is_upper_snake(code: str) -> None:
 
 @pytest.mark.parametrize("name", ["status", "code", "camelCase", "request_id"])
 def test_an_extension_is_snake_case_and_new(name: str) -> None:
+    extensions: dict[str, Any] = {name: 1}
     with pytest.raises(ValueError, match=name):
-        PotEmpty(**{name: 1})
+        PotEmpty(**extensions)
 
 
 async def test_what_json_cannot_say_in_an_extension_does_not_become_an_error_without_code(

@@ -86,7 +86,7 @@ def encode_cursor(values: Sequence[Any]) -> str:
 def decode_cursor(cursor: str, codec: Sequence[Any]) -> tuple[Any, ...]:
     """Read a cursor whose values have the types of `codec`, times in UTC. Raises ValidationFailed at query/cursor."""
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(cursor.replace("=", "!") + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         version, *values = _adapter(tuple(codec)).validate_json(raw, strict=True)
         if version == VERSION:
             return tuple(_checked(value) for value in values)

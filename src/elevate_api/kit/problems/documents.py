@@ -1,7 +1,7 @@
 """Problems in the OpenAPI document: one shared schema, an example for each code, nothing of FastAPI's own 422."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 
@@ -9,7 +9,8 @@ from elevate_api.kit.problems import common
 from elevate_api.kit.problems.base import MEDIA_TYPE, Problem
 
 SCHEMA = "ProblemDocument"
-_REF = {"$ref": f"#/components/schemas/{SCHEMA}"}
+_REFERENCE = "#/components/schemas/"
+_REF = {"$ref": _REFERENCE + SCHEMA}
 _ANY_ROUTE: tuple[type[Problem], ...] = (common.InternalError, common.DatabaseUnavailable)
 _WITH_BODY: tuple[type[Problem], ...] = (common.MalformedJson, common.BodyTooLarge, common.UnsupportedMediaType)
 _OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"})
@@ -58,7 +59,26 @@ def _completed(document: dict[str, Any], everywhere: tuple[type[Problem], ...]) 
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     schemas[SCHEMA] = _schema(sorted(codes))
-    return document
+    return _with_plain_names(document)
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """Call instances of generic schemas by their titles: `ThingPage`, where pydantic says `Page_Thing_`."""
+    schemas = document["components"]["schemas"]
+    plain = {name: schema["title"] for name, schema in schemas.items() if name.endswith("_") and "title" in schema}
+    names = {old: new for old, new in plain.items() if new.isidentifier() and new not in schemas}
+    document["components"]["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
+    renamed = {_REFERENCE + old: _REFERENCE + new for old, new in names.items()}
+    return cast("dict[str, Any]", _with_references(document, renamed))
+
+
+def _with_references(node: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: renamed.get(value, value) if key == "$ref" else _with_references(value, renamed)
+            for key, value in node.items()
+        }
+    return [_with_references(item, renamed) for item in node] if isinstance(node, list) else node
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
