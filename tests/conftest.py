@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=httpx.AsyncClient)
 CLUSTER = pytest.StashKey[Cluster]()
+LIMITED = ("RATE_LIMIT_ANONYMOUS", "RATE_LIMIT_READS", "RATE_LIMIT_WRITES")
 CRON_SECRET = "cron-secret-of-the-test-run"
 
 
@@ -173,17 +174,19 @@ def settings(app_dsn: str, owner_dsn: str) -> Settings:
         clerk=ClerkSettings.model_validate({"CLERK_ISSUER": tokens.ISSUER, "CLERK_JWT_KEY": tokens.public_pem()}),
         machines=MachineSettings.model_validate({"CRON_SECRET": CRON_SECRET}),
         scheduler=SchedulerSettings.model_validate({"SCHEDULER_ENABLED": False}),
-        rate_limits=RateLimitSettings.model_validate({"RATE_LIMIT_ENABLED": False}),
+        rate_limits=RateLimitSettings.model_validate(dict.fromkeys(LIMITED, "100000/minute")),
         seed=SeedSettings.model_validate({}),
     )
 
 
 @pytest.fixture
-def app(settings: Settings, database: Database) -> FastAPI:
-    """The whole service on this test's database."""
+async def app(settings: Settings, database: Database) -> AsyncIterator[FastAPI]:
+    """The whole service, started, on this test's database."""
     from elevate_api.app import create_app  # noqa: PLC0415 - tests of the parts below need no service
 
-    return create_app(settings, database)
+    app = create_app(settings, database)
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture

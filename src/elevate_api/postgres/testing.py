@@ -19,6 +19,8 @@ from elevate_api.postgres.server import EmbeddedServer
 
 _PREFIX = "elevate-test-"  # short: the socket's path has to fit behind macOS's long temporary folder
 _OWNER_FILE = "owner"
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes the folder itself
+_ROOM = 3 * 1024**3  # bytes that must be free there
 _PATIENCE = 10  # seconds that a server may take to go
 
 
@@ -30,17 +32,20 @@ def ephemeral(
 
     Several processes of one run (pytest-xdist) share it by ``EmbeddedServer(server.data_dir, fsync=False).start()``.
     """
-    with scratch_dir() as folder, EmbeddedServer(folder, fsync=False, settings=settings, binaries=binaries) as server:
+    with (
+        scratch_dir(_memory()) as folder,
+        EmbeddedServer(folder, fsync=False, settings=settings, binaries=binaries) as server,
+    ):
         yield server
 
 
 @contextmanager
-def scratch_dir() -> Iterator[Path]:
+def scratch_dir(parent: Path | None = None) -> Iterator[Path]:
     """A temporary folder that the server's account can enter, which pytest's own is not when root runs it.
 
     Folders that killed runs left behind are removed on the way, with a server that may still run there.
     """
-    parent = _parent()
+    parent = parent or _parent()
     _sweep(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     try:
@@ -50,6 +55,18 @@ def scratch_dir() -> Iterator[Path]:
         yield folder
     finally:
         _discard(folder)
+
+
+def _memory() -> Path | None:
+    """A folder in memory, where a database is copied many times faster than on a busy disk; None where there is none.
+
+    A container's is often 64 MB, or refuses to run programs, such as the copy of the server that root makes.
+    """
+    if not _SHARED_MEMORY.is_dir() or not os.access(_SHARED_MEMORY, os.W_OK):
+        return None
+    info = os.statvfs(_SHARED_MEMORY)
+    roomy = info.f_bavail * info.f_frsize >= _ROOM
+    return _SHARED_MEMORY if roomy and not info.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
 def _parent() -> Path:
