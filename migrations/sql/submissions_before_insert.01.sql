@@ -12,7 +12,9 @@ BEGIN
   IF public.restoring() THEN
     RETURN NEW;
   END IF;
-  IF NEW.status <> 'PENDING' OR NEW.version <> 1 OR NEW.points_awarded IS NOT NULL OR NEW.reviewer_id IS NOT NULL THEN
+  IF NEW.status <> 'PENDING' OR NEW.version <> 1
+     OR num_nonnulls(NEW.reviewer_id, NEW.reviewed_at, NEW.review_note, NEW.points_awarded, NEW.adjustment_reason,
+                     NEW.revoked_by, NEW.revoked_at, NEW.revoke_reason) > 0 THEN
     RAISE EXCEPTION 'a submission starts PENDING, undecided, at version 1'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'submissions_starts_pending', TABLE = 'submissions';
   END IF;

@@ -24,10 +24,13 @@ BEGIN
     RAISE EXCEPTION 'evidence changes only while the submission is PENDING'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'submissions_evidence_frozen', TABLE = 'submissions';
   END IF;
-  IF (NEW.points_awarded, NEW.reviewer_id, NEW.reviewed_at)
-     IS DISTINCT FROM (OLD.points_awarded, OLD.reviewer_id, OLD.reviewed_at)
-     AND NOT (OLD.status = 'PENDING' AND NEW.status IN ('APPROVED', 'REJECTED')) THEN
-    RAISE EXCEPTION 'reviewer and award are written by the decision and stay'
+  IF (NEW.reviewer_id, NEW.reviewed_at, NEW.review_note, NEW.points_awarded, NEW.adjustment_reason)
+     IS DISTINCT FROM (OLD.reviewer_id, OLD.reviewed_at, OLD.review_note, OLD.points_awarded, OLD.adjustment_reason)
+     AND NOT (OLD.status = 'PENDING' AND NEW.status IN ('APPROVED', 'REJECTED'))
+     OR (NEW.revoked_by, NEW.revoked_at, NEW.revoke_reason)
+     IS DISTINCT FROM (OLD.revoked_by, OLD.revoked_at, OLD.revoke_reason)
+     AND NOT (OLD.status = 'APPROVED' AND NEW.status = 'REVOKED') THEN
+    RAISE EXCEPTION 'what a decision or a revocation wrote stays'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'submissions_decision_frozen', TABLE = 'submissions';
   END IF;
 

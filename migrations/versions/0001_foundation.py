@@ -91,8 +91,10 @@ TABLES = {
             AND peers_trained BETWEEN 0 AND 50 AND students_trained BETWEEN 0 AND 200
             AND peers_trained + students_trained > 0)),
           CONSTRAINT submissions_own_review CHECK (reviewer_id <> user_id),
-          CONSTRAINT submissions_decision_has_reviewer CHECK (status NOT IN ('APPROVED', 'REJECTED', 'REVOKED') OR reviewer_id IS NOT NULL),
-          CONSTRAINT submissions_rejection_has_note CHECK (status <> 'REJECTED' OR coalesce(btrim(review_note), '') <> ''),
+          CONSTRAINT submissions_decision_has_reviewer CHECK (
+            status NOT IN ('APPROVED', 'REJECTED', 'REVOKED') OR reviewer_id IS NOT NULL),
+          CONSTRAINT submissions_rejection_has_note CHECK (
+            status <> 'REJECTED' OR coalesce(btrim(review_note), '') <> ''),
           CONSTRAINT submissions_revocation_has_reason CHECK (status <> 'REVOKED' OR (
             revoked_at IS NOT NULL AND revoked_by IS NOT NULL AND coalesce(btrim(revoke_reason), '') <> '')),
           CONSTRAINT submissions_points_awarded CHECK (points_awarded BETWEEN 0 AND 1000
@@ -176,7 +178,8 @@ TABLES = {
           event_time timestamptz,
           processed_at timestamptz,
           created_at timestamptz NOT NULL DEFAULT now(),
-          CONSTRAINT kajabi_events_status CHECK (status IN ('RECEIVED', 'PROCESSED', 'DUPLICATE', 'IGNORED', 'UNMATCHED', 'FAILED'))
+          CONSTRAINT kajabi_events_status CHECK (
+            status IN ('RECEIVED', 'PROCESSED', 'DUPLICATE', 'IGNORED', 'UNMATCHED', 'FAILED'))
         )""",
     "audit_log": """
         CREATE TABLE audit_log (

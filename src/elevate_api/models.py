@@ -7,6 +7,7 @@ from elevate_api.audit.models import AuditEntry
 from elevate_api.badges.models import Badge, EarnedBadge
 from elevate_api.kajabi.models import KajabiEvent
 from elevate_api.kit.app_settings import AppSetting
+from elevate_api.kit.idempotency import IdempotencyKey
 from elevate_api.kit.jobs import JobRun
 from elevate_api.points.models import LedgerEntry, PointAdjustment
 from elevate_api.submissions.models import ReviewClaim, Submission
@@ -19,6 +20,7 @@ MODELS = (
     AuditEntry,
     Badge,
     EarnedBadge,
+    IdempotencyKey,
     JobRun,
     KajabiEvent,
     LedgerEntry,

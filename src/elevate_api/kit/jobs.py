@@ -103,8 +103,8 @@ async def _open(database: Database, name: str, triggered_by: str) -> UUID:
     async with database.session() as session:
         await session.execute(
             text(
-                "UPDATE job_runs SET finished_at = clock_timestamp(), ok = false, error = 'abandoned: its process ended'"
-                " WHERE name = :name AND finished_at IS NULL"
+                "UPDATE job_runs SET finished_at = clock_timestamp(), ok = false, "
+                "error = 'abandoned: its process ended' WHERE name = :name AND finished_at IS NULL"
             ),
             {"name": name},
         )

@@ -15,7 +15,7 @@ NAMING = {
     "ck": "%(constraint_name)s",
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
 }
-"""PostgreSQL's own names; checks and unique indexes are always named by hand, because problems are looked up by them."""
+"""PostgreSQL's own names. Checks and unique indexes are named by hand: problems are looked up by their names."""
 
 NOW = text("now()")
 UUID_V7 = text("uuid_v7()")

@@ -1,0 +1,29 @@
+"""The map of the API: every router, a line each. Only this module imports routers."""
+
+from elevate_api.activities.router import router as activities
+from elevate_api.analytics.router import router as cron
+from elevate_api.badges.router import router as badges
+from elevate_api.health.router import router as health
+from elevate_api.leaderboards.router import router as leaderboards
+from elevate_api.points.router import router as points
+from elevate_api.profiles.router import router as profiles
+from elevate_api.review.admin_router import router as corrections
+from elevate_api.review.router import router as review
+from elevate_api.submissions.router import router as submissions
+from elevate_api.users.admin_router import router as people
+from elevate_api.users.router import router as me
+
+ROUTERS = (
+    leaderboards,
+    profiles,
+    activities,
+    badges,
+    me,
+    points,
+    submissions,
+    review,
+    corrections,
+    people,
+    cron,
+    health,
+)

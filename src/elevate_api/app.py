@@ -1,0 +1,98 @@
+"""The application, assembled."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from elevate_api.addresses import service_address
+from elevate_api.api import ROUTERS
+from elevate_api.auth.setup import build_verifier
+from elevate_api.config import Settings
+from elevate_api.constraints import CONSTRAINTS
+from elevate_api.kit.db import Database
+from elevate_api.kit.middleware import Guard, Limits, RequestContext
+from elevate_api.kit.problems import RateLimited, document_problems, install
+from elevate_api.kit.ratelimit import rate_limit
+from elevate_api.limits import build_limiter, charge
+from elevate_api.users.clerk import build_directory
+from elevate_api.users.hooks import UserHooks
+
+DESCRIPTION = """
+The service behind the LEAPS Tracker: educators submit evidence, reviewers decide, points go to an append-only ledger,
+leaderboards and analytics come from views that are refreshed beside their readers.
+
+Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are paged by cursor. POSTs that create
+accept `Idempotency-Key`.
+"""
+EXPOSED_HEADERS = [
+    "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID",
+]  # fmt: skip
+WEBHOOKS = "/api/webhooks/"
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """Build the service. Nothing is connected before it starts; raises SettingsError for settings that cannot work.
+
+    `database` stands in for the one that the settings name.
+    """
+    app = FastAPI(
+        title="Elevate API",
+        version="1.0.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        dependencies=[Depends(rate_limit(charge))],
+    )
+    app.state.settings = settings
+    app.state.constraints = CONSTRAINTS
+    app.state.database = database or open_database(settings)
+    app.state.verifier = build_verifier(settings)
+    app.state.directory = build_directory(settings.clerk)
+    app.state.user_hooks = UserHooks()
+    app.state.rate_limiter = build_limiter(settings.rate_limits)
+    for router in ROUTERS:
+        app.include_router(router)
+    install(app, CONSTRAINTS)
+    document_problems(app, RateLimited)
+    _add_middleware(app, settings)
+    return app
+
+
+def open_database(settings: Settings) -> Database:
+    return Database(
+        service_address(settings),
+        pool_size=settings.database.max_connections,
+        pool_timeout=settings.database.pool_timeout,
+        idle_timeout=settings.database.idle_timeout,
+    )
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Innermost first: Starlette puts each new layer around the ones before."""
+    app.add_middleware(Guard, limits=Limits(settings.app.max_body_bytes), any_media_type=(WEBHOOKS,))
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.app.browser_origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )
+    app.add_middleware(
+        RequestContext,
+        hsts=settings.app.production,
+        secret_after=(f"{WEBHOOKS}kajabi/",),
+        quiet=("/health/", "/api/health/", "/metrics"),
+    )
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await app.state.verifier.aclose()
+        await app.state.directory.aclose()
+        await app.state.database.dispose()

@@ -1,0 +1,117 @@
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from elevate_api.kit.schemas import Instant, Schema, Text
+from elevate_api.points.rules import ActivityCode
+from elevate_api.submissions.schemas import SubmissionOut
+
+Note = Annotated[Text, Field(min_length=1, max_length=2000)]
+Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+
+class SubmitterOut(Schema):
+    id: str
+    handle: str
+    name: str
+    avatar_url: str | None
+    cohort: str | None
+    school: str | None
+
+
+class ClaimOut(Schema):
+    reviewer_id: str
+    claimed_at: Instant
+    expires_at: Instant
+
+
+class WarningOut(Schema):
+    """Something to look at twice. It never blocks a decision."""
+
+    code: str = Field(examples=["DUPLICATE_SESSION"])
+    message: str
+    submission_id: UUID | None = Field(description="The other submission, where there is one.")
+
+
+class QueueItemOut(Schema):
+    submission: SubmissionOut
+    submitter: SubmitterOut
+    waiting_seconds: int
+    claim: ClaimOut | None = Field(description="Who holds it now; null when it is free.")
+    warnings: list[WarningOut]
+    suspicion_score: int = Field(ge=0, le=100)
+    computed_points: int = Field(description="What an approval would award now.")
+
+
+class QueueItemsOut(Schema):
+    items: list[QueueItemOut]
+
+
+class ClaimRequest(Schema):
+    count: Annotated[int, Field(strict=True, ge=1, le=20)] = 1
+    activity_code: ActivityCode | None = None
+
+
+class Approval(Schema):
+    note: Note | None = None
+    points: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+        default=None, description="Instead of the computed points, within 20 % of them and never beyond a cap."
+    )
+    reason: Note | None = Field(default=None, description="Why the points differ; required when they do.")
+    version: Version | None = Field(default=None, description="The version that you saw.")
+
+
+class Rejection(Schema):
+    note: Note
+    version: Version | None = Field(default=None, description="The version that you saw.")
+
+
+class Revocation(Schema):
+    reason: Note
+
+
+class ApprovalOut(Schema):
+    submission: SubmissionOut
+    points_awarded: int
+    badges_earned: list[str]
+
+
+class BulkDecision(Schema):
+    id: UUID
+    decision: Literal["approve", "reject"]
+    note: Note | None = Field(default=None, description="Required to reject.")
+    version: Version | None = None
+
+
+class BulkRequest(Schema):
+    decisions: list[BulkDecision] = Field(min_length=1, max_length=100)
+
+
+class BulkResult(Schema):
+    id: UUID
+    ok: bool
+    points_awarded: int | None = None
+    problem: dict[str, Any] | None = Field(default=None, description="As a problem answer would be.")
+
+
+class BulkOut(Schema):
+    results: list[BulkResult]
+
+
+class AdjustmentRequest(Schema):
+    user_id: Annotated[Text, Field(min_length=1, max_length=255)]
+    activity_code: ActivityCode
+    delta_points: Annotated[int, Field(strict=True, ge=-1000, le=1000)] = Field(description="Not 0.")
+    reason: Note
+
+
+class AdjustmentOut(Schema):
+    id: UUID
+    user_id: str
+    activity_code: ActivityCode
+    delta_points: int
+    reason: str
+    created_by: str
+    created_at: Instant
+    badges_earned: list[str]
