@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -20,7 +21,9 @@ _SECRET_VALUE = re.compile(
     r"|\b(?:whsec|sb_secret|sk_live|sk_test)_[\w+/=-]+",
     re.IGNORECASE,
 )
+_HINTS = ("@", " ", "_", "eyJ")  # a text with none of them cannot match: most values of an access log have none
 _MAX_DEPTH = 6
+_encode = jsonlib.JSONEncoder(default=repr).encode
 
 
 def configure(level: str, json: bool) -> None:
@@ -48,17 +51,26 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _clean(key: str, value: Any, depth: int) -> Any:
-    if _SECRET_KEY.search(key) and isinstance(value, str | bytes | Mapping | list | tuple):
+    if value is None or isinstance(value, int | float):
+        return value
+    if _is_secret(key) and isinstance(value, str | bytes | Mapping | list | tuple):
         return REDACTED
     if isinstance(value, str):
-        return _SECRET_VALUE.sub(_replacement, value)
-    if depth == _MAX_DEPTH:
-        return value
+        return _SECRET_VALUE.sub(_replacement, value) if any(hint in value for hint in _HINTS) else value
+    return value if depth == _MAX_DEPTH else _clean_inside(value, depth + 1)
+
+
+def _clean_inside(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {name: _clean(str(name), inner, depth + 1) for name, inner in value.items()}
+        return {name: _clean(str(name), inner, depth) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean("", inner, depth + 1) for inner in value]
+        return [_clean("", inner, depth) for inner in value]
     return value
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
 
 
 def _replacement(match: re.Match[str]) -> str:
@@ -78,8 +90,12 @@ def _for_machines() -> list[Processor]:
     return [
         structlog.processors.format_exc_info,
         redact,
-        structlog.processors.JSONRenderer(serializer=jsonlib.dumps, default=repr),
+        structlog.processors.JSONRenderer(serializer=_serialise),
     ]
+
+
+def _serialise(event: EventDict, **_options: Any) -> str:
+    return _encode(event)
 
 
 def _for_people() -> list[Processor]:

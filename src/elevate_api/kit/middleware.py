@@ -58,7 +58,7 @@ class RequestContext:
     ) -> None:
         self._app = app
         self._headers = (*_HEADERS, _HSTS) if hsts else _HEADERS
-        self._secret_after = re.compile("|".join(map(re.escape, secret_after)) or r"(?!)", re.IGNORECASE)
+        self._secret_after = _marker(secret_after)
         self._quiet = tuple(quiet)
         self._observe = observe
 
@@ -98,6 +98,12 @@ class RequestContext:
             duration_ms=round(seconds * 1000, 2),
             user_id=scope.get(context.USER),
         )
+
+
+def _marker(texts: Sequence[str]) -> re.Pattern[str]:
+    """Find any of `texts`, whatever its case and however often its slashes are doubled."""
+    patterns = [re.escape(text).replace("/", "/+") for text in texts]
+    return re.compile("|".join(patterns) or r"(?!)", re.IGNORECASE)
 
 
 class _Exchange:

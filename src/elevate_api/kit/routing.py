@@ -47,7 +47,7 @@ class Route(APIRoute):
                 response = await handle(strict)
             except Answered as answered:
                 return answered.response
-            finish: Finish | None = getattr(strict.state, _FINISH, None)
+            finish: Finish | None = request.scope.get(_FINISH)
             if finish is not None:
                 await finish(response)
             return response
@@ -64,7 +64,7 @@ class Router(APIRouter):
 
 def before_commit(request: Request, finish: Finish) -> None:
     """Have `finish` see the response once it is built, while the request's transaction is still open."""
-    setattr(request.state, _FINISH, finish)
+    request.scope[_FINISH] = finish
 
 
 def refuse_unstorable(scope: Scope) -> None:
@@ -79,4 +79,4 @@ def refuse_unstorable(scope: Scope) -> None:
             raise ValidationFailed.at(shortened(f"query/{name}"), "must not contain the character U+0000")
 
 
-_FINISH = "kit_before_commit"
+_FINISH = "kit.before_commit"
