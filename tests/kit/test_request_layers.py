@@ -265,7 +265,7 @@ async def test_one_request_is_not_logged_under_the_user_of_another(
 
 @pytest.mark.parametrize(
     "path",
-    ["/webhooks/kajabi/hunter2", "/webhooks/KAJABI/hunter2/more", "/a//kajabi///hunter2", "/\u0130\u0130kajabi/hunter2"],
+    ["/webhooks/kajabi/hunter2", "/hooks/KAJABI/hunter2/more", "/a//kajabi///hunter2", "/\u0130kajabi/hunter2"],
 )
 async def test_a_secret_in_a_path_is_shown_nowhere(
     client: httpx.AsyncClient, logged: list[EventDict], path: str
