@@ -202,6 +202,7 @@ class EmbeddedServer:
         self._reap()
         live = postmaster.running_on(layout.cluster)
         if live is None:
+            self._abandon(self._stop_timeout)  # a child of ours that serves nothing is about to end
             return False
         if live.orphaned or live.state == "stopping":
             self._end(live, signal.SIGINT)
@@ -275,19 +276,23 @@ class EmbeddedServer:
             raise StartError(f"PostgreSQL {problem}. The end of {layout.log}:\n{_tail(layout.log)}")
         self._sockets = live.sockets or layout.sockets
 
-    def _abandon(self) -> None:
-        """Ends a child that never became ready; it may not have written its pid file yet. The lock is ours already."""
+    def _abandon(self, patience: float = 0) -> None:
+        """Ends a child that serves nothing: one that never became ready, or was killed. The lock is ours already."""
         if self.owned and self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._reap()
 
     def _end(self, live: Postmaster, how: signal.Signals) -> None:
-        """Signals, waits, insists. Our own child is reaped on the way, or it would look alive for ever."""
+        """Signals, waits until the process is gone (its pid file goes earlier), insists."""
+        born = postmaster.identity(live.pid)
 
         def gone() -> bool:
             self._reap()
-            return postmaster.running_on(self.layout.cluster) is None
+            return postmaster.identity(live.pid) != born or born is None
 
         for step in (how, signal.SIGQUIT, signal.SIGKILL):
             try:
