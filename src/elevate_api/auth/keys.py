@@ -90,6 +90,7 @@ def _usable(entry: Mapping[str, Any]) -> bool:
         and entry.get("kty") == "RSA"
         and entry.get("use", "sig") == "sig"
         and entry.get("alg", "RS256") == "RS256"
+        and "d" not in entry  # somebody published a private key
     )
 
 
