@@ -26,6 +26,7 @@ ISSUER = "https://elevate.invalid/development"
 KID = "elevate-development"
 FILE = "development-signing-key.pem"
 DEFAULT_TTL_SECONDS = 86_400
+PRODUCTION = "in staging and production only Clerk issues tokens"
 
 
 class DevelopmentOnly(SettingsError):
@@ -49,7 +50,7 @@ def issue_token(settings: Settings, claims: dict[str, Any], ttl: int = DEFAULT_T
     be kept.
     """
     if settings.app.production:
-        raise DevelopmentOnly("in staging and production only Clerk issues tokens")
+        raise DevelopmentOnly(PRODUCTION)
     if settings.clerk.configured:
         raise DevelopmentOnly(
             "Clerk is configured (CLERK_ISSUER, CLERK_JWKS_URL or CLERK_JWT_KEY) and issues the tokens"
