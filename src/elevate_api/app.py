@@ -11,11 +11,13 @@ from elevate_api.api import ROUTERS
 from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
+from elevate_api.health.service import HealthMonitor
 from elevate_api.kit.db import Database
 from elevate_api.kit.middleware import Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.limits import build_limiter, charge
+from elevate_api.scheduler import Scheduler, declared_jobs
 from elevate_api.users.clerk import build_directory
 from elevate_api.users.hooks import UserHooks
 
@@ -43,6 +45,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header
         dependencies=[Depends(rate_limit(charge))],
     )
     app.state.settings = settings
@@ -52,6 +55,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.directory = build_directory(settings.clerk)
     app.state.user_hooks = UserHooks()
     app.state.rate_limiter = build_limiter(settings.rate_limits)
+    app.state.scheduler = Scheduler(app.state.database, declared_jobs(settings)) if settings.scheduler.enabled else None
+    app.state.health = HealthMonitor(
+        app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
+    )
     for router in ROUTERS:
         app.include_router(router)
     install(app, CONSTRAINTS)
@@ -90,9 +97,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    if app.state.scheduler is not None:
+        app.state.scheduler.start()
     try:
         yield
     finally:
+        if app.state.scheduler is not None:
+            await app.state.scheduler.stop()
+        await app.state.health.close()
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
         await app.state.database.dispose()

@@ -110,7 +110,12 @@ class Database:
             if pooled
             else {"poolclass": NullPool}
         )
-        self.engine: AsyncEngine = create_async_engine(address.url, connect_args=self._arguments(), **pool)
+        self.engine: AsyncEngine = create_async_engine(
+            address.url,
+            connect_args=self._arguments(),
+            hide_parameters=True,  # values of people must not reach a log by way of an error
+            **pool,
+        )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

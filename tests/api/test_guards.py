@@ -1,0 +1,102 @@
+"""Who may call what: a table of every route, held against the application itself and against real calls."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from elevate_api.api import ROUTERS
+from elevate_api.auth.roles import Role
+from elevate_api.users.guards import GUARDS
+
+SignIn = Callable[..., Awaitable[Any]]
+Operation = tuple[str, str]
+
+PUBLIC = None
+P, R, A = Role.PARTICIPANT, Role.REVIEWER, Role.ADMIN
+
+TABLE: dict[Operation, Role | None] = {
+    ("GET", "/api/leaderboard"): PUBLIC,
+    ("GET", "/api/stats"): PUBLIC,
+    ("GET", "/api/activities"): PUBLIC,
+    ("GET", "/api/badges"): PUBLIC,
+    ("GET", "/api/profiles/{handle}"): PUBLIC,
+    ("GET", "/health/live"): PUBLIC,
+    ("HEAD", "/health/live"): PUBLIC,
+    ("GET", "/health/ready"): PUBLIC,
+    ("HEAD", "/health/ready"): PUBLIC,
+    ("GET", "/health/database"): PUBLIC,
+    ("HEAD", "/health/database"): PUBLIC,
+    ("GET", "/api/health/database"): PUBLIC,
+    ("HEAD", "/api/health/database"): PUBLIC,
+    ("GET", "/api/cron/refresh-analytics"): PUBLIC,  # a secret of its own
+    ("POST", "/api/cron/refresh-analytics"): PUBLIC,
+    ("GET", "/api/me"): P,
+    ("PATCH", "/api/me"): P,
+    ("GET", "/api/me/dashboard"): P,
+    ("GET", "/api/me/points"): P,
+    ("GET", "/api/me/points/entries"): P,
+    ("GET", "/api/me/rank"): P,
+    ("POST", "/api/submissions"): P,
+    ("GET", "/api/submissions"): P,
+    ("GET", "/api/submissions/{submission_id}"): P,
+    ("PATCH", "/api/submissions/{submission_id}"): P,
+    ("POST", "/api/submissions/{submission_id}/withdraw"): P,
+    ("GET", "/api/review/queue"): R,
+    ("POST", "/api/review/claims"): R,
+    ("DELETE", "/api/review/claims/{submission_id}"): R,
+    ("POST", "/api/review/bulk"): R,
+    ("POST", "/api/review/{submission_id}/approve"): R,
+    ("POST", "/api/review/{submission_id}/reject"): R,
+    ("POST", "/api/review/{submission_id}/revoke"): A,
+    ("POST", "/api/admin/points/adjustments"): A,
+    ("GET", "/api/admin/users"): A,
+    ("GET", "/api/admin/users/{user_id}"): A,
+    ("PATCH", "/api/admin/users/{user_id}"): A,
+    ("GET", "/api/admin/users/{user_id}/points"): A,
+}
+
+
+def operations() -> Iterator[tuple[Operation, APIRoute]]:
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            for method in sorted(route.methods or ()):
+                yield (method, route.path), route
+
+
+def guard_of(dependant: Dependant) -> Role | None:
+    """The highest role that any guard in the tree of a route asks for."""
+    found = [GUARDS[dependant.call]] if dependant.call in GUARDS else []
+    found += [role for part in dependant.dependencies if (role := guard_of(part)) is not None]
+    return max(found, key=lambda role: role.level, default=None)
+
+
+def test_every_route_stands_in_the_table_with_its_guard() -> None:
+    assert {operation: guard_of(route.dependant) for operation, route in operations()} == TABLE
+
+
+def test_the_document_shows_every_route_and_no_other(app: FastAPI) -> None:
+    shown = {(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods}
+    assert shown == {operation for operation in TABLE if operation[0] != "HEAD"}
+
+
+def concrete(path: str) -> str:
+    return path.replace("{submission_id}", "0198f2a4-7c1e-7b3a-9d54-2f6f0f3a1c11").replace("{user_id}", "nobody")
+
+
+@pytest.mark.parametrize(("operation", "least"), [(op, role) for op, role in TABLE.items() if role is not None])
+async def test_a_route_is_closed_to_those_below(as_user: SignIn, client: Any, operation: Operation, least: Role) -> None:
+    method, path = operation
+    answer = await client.request(method, concrete(path))
+    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    for role in Role:
+        caller = await as_user(role)
+        answer = await caller.request(method, concrete(path))
+        refused = answer.status_code == 403 and answer.json()["code"] == "FORBIDDEN"
+        assert refused is not role.includes(least), (role, answer.text)
+        assert answer.headers["cache-control"] == "private, no-store"
