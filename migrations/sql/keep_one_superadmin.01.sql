@@ -1,5 +1,5 @@
 -- drop: DROP FUNCTION keep_one_superadmin()
--- The last SUPERADMIN cannot be demoted, suspended by erasure, or removed. The advisory lock makes two demotions of
+-- The last SUPERADMIN cannot be demoted, erased or removed. The advisory lock makes two demotions of
 -- the last two wait for each other; the count after it sees what the first one committed.
 CREATE OR REPLACE FUNCTION keep_one_superadmin() RETURNS trigger
 LANGUAGE plpgsql
@@ -8,6 +8,7 @@ BEGIN
   IF TG_OP = 'UPDATE' AND NEW.role = 'SUPERADMIN' AND NEW.erased_at IS NULL THEN
     RETURN NEW;
   END IF;
+  PERFORM public.require_read_committed();
   PERFORM pg_advisory_xact_lock(hashtextextended('elevate:superadmin', 0));
   PERFORM 1 FROM public.users WHERE role = 'SUPERADMIN' AND erased_at IS NULL AND id <> OLD.id LIMIT 1;
   IF NOT FOUND THEN

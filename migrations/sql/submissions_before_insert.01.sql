@@ -28,13 +28,13 @@ BEGIN
     WHERE user_id = NEW.user_id AND created_at > NEW.created_at - interval '60 minutes'
     ORDER BY created_at DESC LIMIT hourly_limit
   ) latest;
-  IF cardinality(recent) >= hourly_limit THEN
+  IF coalesce(cardinality(recent), 0) >= hourly_limit THEN
     RAISE EXCEPTION 'at most % submissions in 60 minutes', hourly_limit
       USING ERRCODE = 'check_violation', CONSTRAINT = 'submissions_hourly_limit', TABLE = 'submissions',
             DETAIL = json_build_object(
               'limit', hourly_limit,
               'retry_after_seconds',
-              ceil(extract(epoch FROM recent[hourly_limit] + interval '60 minutes' - NEW.created_at)))::text;
+              coalesce(ceil(extract(epoch FROM recent[hourly_limit] + interval '60 minutes' - NEW.created_at)), 3600))::text;
   END IF;
 
   IF NEW.activity_code = 'AMPLIFY' THEN

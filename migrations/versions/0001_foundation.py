@@ -298,6 +298,7 @@ FUNCTIONS = (
     "app_limit",
     "restoring",
     "append_only",
+    "require_read_committed",
     "lock_person",
     "judge_amplify_quota",
     "submissions_before_insert",
