@@ -1,0 +1,91 @@
+"""The port, the signals, and the server between them."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from elevate_api.cli.errors import CommandFailed
+
+GRACE_SECONDS = 10
+"""How long running requests may take to end once the service is told to stop; event streams are cut then."""
+BACKLOG = 2048
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
+
+
+def options(**more: Any) -> dict[str, Any]:
+    """Settings of uvicorn that `serve` and `dev` share; logging is ours, and so is the access log."""
+    return {
+        "loop": "auto",
+        "http": "auto",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        **more,
+    }
+
+
+@contextmanager
+def listener(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket, taken before anything else is started. Raises CommandFailed when it cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        taken = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        hint = "; choose another with --port" if isinstance(error, OSError) and error.errno else ""
+        raise CommandFailed(f"cannot listen on {host} port {port}: {error.strerror}{hint}") from error
+    with taken:
+        yield taken
+
+
+def url_of(host: str, taken: socket.socket) -> str:
+    """The address to type on this machine."""
+    shown = "127.0.0.1" if host in ANY_ADDRESS else host
+    port = taken.getsockname()[1]
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, by KeyboardInterrupt; on the way out neither interrupts."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Whatever the block does at its end is not cut short by an impatient second Ctrl-C."""
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()

@@ -1,0 +1,65 @@
+"""`elevate serve`: the service, for production and one-machine installs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from elevate_api.cli.listening import listener, options, terminable, undisturbed
+from elevate_api.cli.runtime import EMBEDDED_DATABASE, embedded_server, load_settings
+from elevate_api.config import Settings
+from elevate_api.kit import logging
+from elevate_api.ops.roles import SERVICE_ROLE
+
+APPLICATION = "elevate_api.asgi:build"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each has a pool of MAX_CONNECTIONS.")] = 1,
+    trusted_proxies: Annotated[
+        str | None, typer.Option(help="Addresses whose X-Forwarded-* headers count, comma-separated; * for all.")
+    ] = None,
+) -> None:
+    """Serve the API. Ctrl-C and SIGTERM let running requests end first.
+
+    Without DATABASE_URL the embedded PostgreSQL of the data directory is used, which `elevate db migrate` prepares.
+    """
+    settings = load_settings()
+    logging.configure(settings.app.log_level, json=settings.app.production)
+    with listener(host, port):
+        pass  # a taken port is said plainly, and before anything is started
+    with terminable(), _database(settings), undisturbed():
+        _check()
+        uvicorn.run(
+            APPLICATION,
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            forwarded_allow_ips=trusted_proxies,
+            **options(),
+        )
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[None]:
+    """Workers read their settings from the environment, so that is where the embedded server's address goes."""
+    if settings.database.url is not None:
+        yield
+        return
+    with embedded_server(settings) as server:
+        os.environ["DATABASE_URL"] = server.dsn(EMBEDDED_DATABASE, SERVICE_ROLE)
+        os.environ.pop("DIRECT_URL", None)
+        yield
+
+
+def _check() -> None:
+    """Build the service once: settings that cannot work end here, not in workers that are started over and over."""
+    from elevate_api.asgi import build  # noqa: PLC0415 - the other commands need not wait for it
+
+    build()
