@@ -101,8 +101,12 @@ def name(uid: int) -> str:
 
 @contextmanager
 def turn(root: Path) -> Iterator[None]:
-    """Locks the folder itself: no lock file to leave behind, and a killed run lets go."""
+    """Locks the folder itself: no lock file to leave behind, and a killed run lets go.
+
+    Children inherit the lock: a pip that has survived its parent's kill keeps the next run waiting until it is done.
+    """
     handle = os.open(root, os.O_RDONLY)
+    os.set_inheritable(handle, True)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,7 +155,13 @@ def run(command: list[str], problem: str) -> None:
     """Silent when all is well; the end of the output when not."""
     settings = {**os.environ, "PIP_USER": "0"}
     done = subprocess.run(  # noqa: S603 - a list, no shell
-        command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=settings
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=settings,
+        close_fds=False,
     )
     if done.returncode != 0:
         lines = done.stdout.decode(errors="replace").strip().splitlines()[-OUTPUT_LINES:]
