@@ -1,52 +1,16 @@
 """The `elevate` command: one module a group, thin over the services."""
 
 import sys
-from importlib.metadata import version as installed_version
-from typing import Annotated
 
-import typer
-
-from elevate_api.cli import analytics, db
-from elevate_api.cli.dev import dev
-from elevate_api.cli.errors import ElevateGroup
-from elevate_api.cli.openapi import openapi
-from elevate_api.cli.serve import serve
-from elevate_api.cli.token import token
-from elevate_api.cli.users import users_app
-
-app = typer.Typer(
-    name="elevate",
-    cls=ElevateGroup,
-    help="Backend of the LEAPS Tracker. Settings come from the environment and .env (see .env.example).",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,  # they print the values of local variables, secrets among them
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"elevate {installed_version('elevate-api')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Backend of the LEAPS Tracker. Settings come from the environment and .env (see .env.example)."""
-
-
-app.command()(dev)
-app.command()(serve)
-app.add_typer(db.app)
-app.add_typer(analytics.app)
-app.add_typer(users_app)
-app.command()(token)
-app.command()(openapi)
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count it."""
 
 
 def main() -> None:
-    sys.exit(app())
+    """The entry point. Loading takes a moment, and a Ctrl-C in it deserves no traceback either."""
+    try:
+        from elevate_api.cli.commands import app  # noqa: PLC0415 - see above
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

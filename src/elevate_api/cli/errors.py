@@ -7,12 +7,13 @@ import typer
 from alembic.util import CommandError
 from typer.core import TyperGroup
 
+from elevate_api.cli import INTERRUPTED
 from elevate_api.config import SettingsError
 from elevate_api.kit.problems import Problem, describe
 from elevate_api.postgres import EmbeddedPostgresError
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-"""Exit codes: the command failed; it or the settings are wrong; Ctrl-C."""
+FAILED, MISUSED = 1, 2
+"""Exit codes: the command failed; it or the settings are wrong."""
 
 
 class CommandFailed(Exception):

@@ -1,5 +1,7 @@
 """The port, the signals, and the server between them."""
 
+import errno
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -37,10 +39,16 @@ def listener(host: str, port: int) -> Iterator[socket.socket]:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         taken = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        hint = "; choose another with --port" if isinstance(error, OSError) and error.errno else ""
-        raise CommandFailed(f"cannot listen on {host} port {port}: {error.strerror}{hint}") from error
+        raise CommandFailed(_refusal(host, port, error)) from error
     with taken:
         yield taken
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is in use, perhaps by another `elevate`; choose a free one with --port"
+    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    return f"cannot listen on {host} port {port}: {reason}"
 
 
 def url_of(host: str, taken: socket.socket) -> str:
