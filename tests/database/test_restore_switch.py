@@ -1,13 +1,14 @@
 """`SET LOCAL elevate.restore = 'on'` brings rows back as they were; it counts for the owner, whoever sets it."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import pytest
 from tests.support.sql import Connection, change, edit, refused, restoring, submit
 
 PAST = datetime(2024, 5, 1, tzinfo=UTC)
-DECIDED = {
+DECIDED: dict[str, Any] = {
     "status": "APPROVED",
     "version": 4,
     "reviewer_id": "rina",
