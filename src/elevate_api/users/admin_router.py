@@ -67,7 +67,7 @@ async def update_user(
     Nobody changes their own role. An ADMIN grants and takes roles below ADMIN; a SUPERADMIN any. The last SUPERADMIN
     stays one.
     """
-    changes = change.model_dump(exclude_unset=True)
+    changes = change.model_dump(by_alias=False, exclude_unset=True)
     user = await service.update_by_admin(session, admin, user_id, changes, request.app.state.user_hooks)
     await session.refresh(user, ["updated_at"])  # a trigger wrote it
     return AdminUserOut.model_validate(user)

@@ -16,7 +16,9 @@ from elevate_api.users.models import User
 from elevate_api.users.repository import UserRepository
 
 ATTEMPTS = 5
-"""Each failure means that somebody took the chosen handle in between; the fifth in a row does not happen."""
+"""Somebody may take the chosen handle in between; from the second attempt on it is random, so a third is rare."""
+
+ADDRESS = frozenset({"email", "email_verified"})
 
 
 async def admit(session: AsyncSession, claims: Claims, directory: Directory, hooks: UserHooks) -> User:
@@ -47,10 +49,11 @@ async def create(session: AsyncSession, identity: Identity, hooks: UserHooks) ->
     A verified address comes over from whoever had it: the same person back under a new id (shared/integrations.md).
     """
     repository = UserRepository(session)
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         if identity.email_verified:
             await _take_email(session, identity)
-        handle = await repository.first_free(candidates(base_of(identity.name, identity.username)))
+        wanted = candidates(base_of(identity.name, identity.username), plain=attempt == 0)
+        handle = await repository.first_free(wanted)
         user = await repository.insert(identity, handle) if handle is not None else None
         if user is not None:
             record(session, actor_id=user.id, action="user.create", target_type="user", target_id=user.id)
@@ -76,12 +79,19 @@ async def keep_up(session: AsyncSession, identity: Identity, hooks: UserHooks, *
     if _is_outdated(user, said_at):
         return user
     changes = _changes(user, identity)
-    if changes.get("email_verified") and "email" not in changes and any(said_at < h.updated_at for h in holders):
-        del changes["email_verified"]
-    if changes.get("email_verified"):
-        await _unverify(session, holders, in_favour_of=user.id)
+    if identity.email_verified and ADDRESS & changes.keys():
+        if _was_taken_since(user, identity, holders, said_at):
+            changes = {name: value for name, value in changes.items() if name not in ADDRESS}
+        else:
+            await _unverify(session, holders, in_favour_of=user.id)
     await _write(session, user, changes, hooks)
     return user
+
+
+def _was_taken_since(user: User, identity: Identity, holders: list[User], said_at: datetime) -> bool:
+    """Whether the person's own address went to another id after `said_at`; an address new to them is just claimed."""
+    is_own = (user.email or "").lower() == (identity.email or "").lower()
+    return is_own and any(said_at < holder.updated_at for holder in holders)
 
 
 async def _lock_holders(repository: UserRepository, identity: Identity) -> list[str]:
@@ -128,7 +138,7 @@ async def _write(session: AsyncSession, user: User, changes: dict[str, object], 
         target_id=user.id,
         details={"fields": sorted(changes)},
     )
-    if {"email", "email_verified"} & changes.keys():
+    if ADDRESS & changes.keys():
         await hooks.identity_changed(session, user)
 
 

@@ -44,10 +44,13 @@ def fold(name: str) -> str:
     return words[:MAX_LENGTH].strip("-_")
 
 
-def candidates(base: str, random: Callable[[], str] = lambda: token_hex(3)) -> list[str]:
-    """Handles to try, the nicest first; the last ones are random, so that a name like Siti never runs out."""
-    plain = [] if is_reserved(base) else [base, *(_with_suffix(base, str(number)) for number in _NUMBERED)]
-    return [*plain, *(_with_suffix(base, random()) for _ in range(_RANDOM))]
+def candidates(base: str, *, plain: bool = True, random: Callable[[], str] = lambda: token_hex(3)) -> list[str]:
+    """Handles to try, the nicest first; the last ones are random, so that a name like Siti never runs out.
+
+    `plain` False leaves the nice ones out: whoever has just lost one to a namesake would lose the next as well.
+    """
+    nice = [base, *(_with_suffix(base, str(number)) for number in _NUMBERED)] if plain and not is_reserved(base) else []
+    return [*nice, *(_with_suffix(base, random()) for _ in range(_RANDOM))]
 
 
 def is_reserved(handle: str) -> bool:

@@ -18,4 +18,6 @@ async def get_me(user: CurrentUser) -> Me:
 @router.patch("", response_model=Me, responses=responses(*CALLER_PROBLEMS, HandleTaken))
 async def update_me(change: MeUpdate, session: Tx, user: CurrentUser) -> Me:
     """Change what is yours to change."""
-    return Me.model_validate(await service.update_own(session, user.id, change.model_dump(exclude_unset=True)))
+    return Me.model_validate(
+        await service.update_own(session, user.id, change.model_dump(by_alias=False, exclude_unset=True))
+    )
