@@ -19,6 +19,7 @@ from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.limits import build_limiter, charge
 from elevate_api.scheduler import Scheduler, declared_jobs
 from elevate_api.users.clerk import build_directory
+from elevate_api.users.guards import document_guards
 from elevate_api.users.hooks import UserHooks
 
 DESCRIPTION = """
@@ -59,6 +60,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
+    document_guards(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     install(app, CONSTRAINTS)

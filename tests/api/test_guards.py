@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from elevate_api.api import ROUTERS
 from elevate_api.auth.roles import Role
-from elevate_api.users.guards import GUARDS
+from elevate_api.users.guards import guard_of
 
 SignIn = Callable[..., Awaitable[Any]]
 Operation = tuple[str, str]
@@ -68,13 +67,6 @@ def operations() -> Iterator[tuple[Operation, APIRoute]]:
                 yield (method, route.path), route
 
 
-def guard_of(dependant: Dependant) -> Role | None:
-    """The highest role that any guard in the tree of a route asks for."""
-    found = [GUARDS[dependant.call]] if dependant.call in GUARDS else []
-    found += [role for part in dependant.dependencies if (role := guard_of(part)) is not None]
-    return max(found, key=lambda role: role.level, default=None)
-
-
 def test_every_route_stands_in_the_table_with_its_guard() -> None:
     assert {operation: guard_of(route.dependant) for operation, route in operations()} == TABLE
 
@@ -89,7 +81,9 @@ def concrete(path: str) -> str:
 
 
 @pytest.mark.parametrize(("operation", "least"), [(op, role) for op, role in TABLE.items() if role is not None])
-async def test_a_route_is_closed_to_those_below(as_user: SignIn, client: Any, operation: Operation, least: Role) -> None:
+async def test_a_route_is_closed_to_those_below(
+    as_user: SignIn, client: Any, operation: Operation, least: Role
+) -> None:
     method, path = operation
     answer = await client.request(method, concrete(path))
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")

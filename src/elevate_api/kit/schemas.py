@@ -63,6 +63,17 @@ PostgreSQL's text cannot hold U+0000; lone surrogates are no string to pydantic 
 Line = Annotated[Text, Field(min_length=1, max_length=200)]
 """A required short text, such as a name or a title."""
 
+
+def whole(value: object) -> object:
+    """Refuse (ValueError) what pydantic would take for an integer besides numbers: texts and truth values."""
+    if isinstance(value, str | bytes | bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic takes ValueError for a fault of the input
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+"""A JSON number without a fraction; 2.0 is one (JSON Schema), "2" and true are not."""
+
 Instant = Annotated[AwareDatetime, BeforeValidator(rfc3339), AfterValidator(in_utc)]
 """A point in time: an offset is required on the way in, UTC with `Z` on the way out (RFC 3339)."""
 

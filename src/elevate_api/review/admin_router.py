@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from elevate_api.kit.db import Tx
+from elevate_api.kit.idempotency import PROBLEMS, IdempotencyKeyRequired
 from elevate_api.kit.problems import NotFound, responses
 from elevate_api.kit.routing import Router
 from elevate_api.review import corrections
@@ -31,7 +32,7 @@ async def revoke_approval(submission_id: UUID, revocation: Revocation, session: 
     "/admin/points/adjustments",
     status_code=201,
     response_model=AdjustmentOut,
-    responses=responses(NotFound, OwnPoints),
+    responses=responses(NotFound, OwnPoints, IdempotencyKeyRequired, *PROBLEMS),
 )
 async def adjust_points(
     wanted: AdjustmentRequest, session: Tx, admin: AdminUser, _idempotent: RequiredIdempotent

@@ -3,12 +3,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from elevate_api.kit.schemas import Instant, Schema, Text
+from elevate_api.kit.schemas import Instant, Schema, Text, Whole
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.schemas import SubmissionOut
 
 Note = Annotated[Text, Field(min_length=1, max_length=2000)]
-Version = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Version = Annotated[Whole, Field(ge=1, le=2**31 - 1)]
 
 
 class SubmitterOut(Schema):
@@ -49,13 +49,13 @@ class QueueItemsOut(Schema):
 
 
 class ClaimRequest(Schema):
-    count: Annotated[int, Field(strict=True, ge=1, le=20)] = 1
+    count: Annotated[Whole, Field(ge=1, le=20)] = 1
     activity_code: ActivityCode | None = None
 
 
 class Approval(Schema):
     note: Note | None = None
-    points: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = Field(
+    points: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(
         default=None, description="Instead of the computed points, within 20 % of them and never beyond a cap."
     )
     reason: Note | None = Field(default=None, description="Why the points differ; required when they do.")
@@ -102,7 +102,7 @@ class BulkOut(Schema):
 class AdjustmentRequest(Schema):
     user_id: Annotated[Text, Field(min_length=1, max_length=255)]
     activity_code: ActivityCode
-    delta_points: Annotated[int, Field(strict=True, ge=-1000, le=1000)] = Field(description="Not 0.")
+    delta_points: Annotated[Whole, Field(ge=-1000, le=1000)] = Field(description="Not 0.")
     reason: Note
 
 

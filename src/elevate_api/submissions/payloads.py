@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.alias_generators import to_camel
 
-from elevate_api.kit.schemas import HttpsUrl, Instant, Line, Schema, Text
+from elevate_api.kit.schemas import HttpsUrl, Instant, Line, Schema, Text, Whole
 from elevate_api.points.rules import ActivityCode
 
 Paragraph = Annotated[Text, Field(min_length=1, max_length=5000)]
-Count = Annotated[int, Field(strict=True)]
+Count = Whole
 
 
 def _only_a_date(value: Any) -> Any:

@@ -8,6 +8,7 @@ from elevate_api.auth.roles import Role
 from elevate_api.config import Settings
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Tx
+from elevate_api.kit.idempotency import PROBLEMS
 from elevate_api.kit.paging import Page, Paging, cut, link_next
 from elevate_api.kit.problems import NotFound, responses
 from elevate_api.kit.routing import Router
@@ -55,7 +56,7 @@ _EXAMPLES = {
     "",
     status_code=201,
     response_model=SubmissionOut,
-    responses=responses(LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited),
+    responses=responses(LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, *PROBLEMS),
 )
 async def create_submission(
     request: Request,

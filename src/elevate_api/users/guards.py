@@ -4,18 +4,21 @@
 `OptionalClaims` never refuses and never touches the database.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from elevate_api.auth.caller import OptionalClaims as OptionalClaims
 from elevate_api.auth.caller import VerifiedClaims
 from elevate_api.auth.roles import Role
 from elevate_api.kit.context import identify
 from elevate_api.kit.db import Tx
-from elevate_api.kit.problems import Forbidden
+from elevate_api.kit.problems import Forbidden, add_responses
 from elevate_api.users.arrival import admit
+from elevate_api.users.errors import CALLER_PROBLEMS, ROLE_PROBLEMS
 from elevate_api.users.models import User
 
 
@@ -62,3 +65,20 @@ GUARDS: dict[Callable[..., Any], Role] = {
     require_superadmin: Role.SUPERADMIN,
 }
 """The lowest role that each guard lets in: what a test of every route's guard reads."""
+
+
+def guard_of(dependant: Dependant) -> Role | None:
+    """The lowest role that a route lets in, by any guard in its tree; None for a public one."""
+    found = [GUARDS[dependant.call]] if dependant.call in GUARDS else []
+    found += [role for part in dependant.dependencies if (role := guard_of(part)) is not None]
+    return max(found, key=lambda role: role.level, default=None)
+
+
+def document_guards(routers: Iterable[APIRouter]) -> None:
+    """Name in the OpenAPI document what each route's guard can answer, so that no route has to repeat it."""
+    for router in routers:
+        for route in router.routes:
+            role = guard_of(route.dependant) if isinstance(route, APIRoute) else None
+            if isinstance(route, APIRoute) and role is not None:
+                refusals = CALLER_PROBLEMS if role is Role.PARTICIPANT else ROLE_PROBLEMS
+                add_responses(route.responses, *refusals)

@@ -24,7 +24,7 @@ from elevate_api.kit.problems.database import (
     describe,
     problem_for,
 )
-from elevate_api.kit.problems.documents import document_problems, responses
+from elevate_api.kit.problems.documents import add_responses, document_problems, responses
 from elevate_api.kit.problems.handlers import SAFE_PATH, DatabaseErrorHook, install, internal_error, render
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Unauthenticated",
     "UnsupportedMediaType",
     "ValidationFailed",
+    "add_responses",
     "as_problem",
     "describe",
     "document_problems",

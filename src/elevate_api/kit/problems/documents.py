@@ -24,9 +24,14 @@ _HEADER_DOCS = {
 def responses(*types: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """Make what a route passes as `responses=`; several problems of one status become examples of one answer."""
     found: dict[int | str, dict[str, Any]] = {}
+    add_responses(found, *types)
+    return found
+
+
+def add_responses(found: dict[int | str, dict[str, Any]], *types: type[Problem]) -> None:
+    """Add problems to what a route passes as `responses=`."""
     for kind in types:
         _add(found.setdefault(kind.status, {}), kind)
-    return found
 
 
 def document_problems(app: FastAPI, *everywhere: type[Problem]) -> None:
