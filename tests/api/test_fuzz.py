@@ -1,0 +1,80 @@
+"""Every route of the document, attacked over a real socket with input that fits the document and input that does not.
+
+An answer of 500, one that the document does not name, or one whose body or headers break it fails the test.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from tests.api.test_guards import TABLE
+from tests.support import tokens
+from tests.support.cluster import SEEDED, SERVICE, Administrator, Cluster
+from tests.support.service import Service, running_service
+
+from elevate_api.kit.db import Address
+
+load_all_checks()
+EXAMPLES = 200 if os.environ.get("ELEVATE_TEST_ALL") else 10
+CALLERS = ("teacher", "admin")
+OPERATIONS = [operation for operation in TABLE if operation[0] != "HEAD"]
+
+
+@pytest.fixture(scope="module")
+def service(
+    cluster: Cluster, administrator: Administrator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    name = administrator.clone(SEEDED)
+    log: Path = tmp_path_factory.mktemp("fuzz") / "service.log"
+    with running_service(
+        Service(cluster.dsn(name, SERVICE), cluster.dsn(name), log, {"CRON_SECRET": "secret-of-the-fuzz-run"})
+    ) as service:
+        for caller in CALLERS:
+            assert httpx.get(f"{service.url}/api/me", headers=tokens.bearer(caller)).status_code == httpx.codes.OK
+        asyncio.run(promote(cluster.address(name)))
+        yield service
+    administrator.drop(name)
+
+
+async def promote(owner: Address) -> None:
+    connection = await asyncpg.connect(**owner.driver_arguments())
+    await connection.execute("UPDATE users SET role = 'SUPERADMIN' WHERE id = 'admin'")
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Any:
+    found = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    found.config.generation.update(modes=list(GenerationMode))
+    return found
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_no_input_breaks_the_contract(document: Any, method: str, path: str) -> None:
+    operation = document[path][method]
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+        derandomize=True,
+        database=None,
+    )
+    @given(case=operation.as_strategy())
+    def attack(case: schemathesis.Case[Any]) -> None:
+        for caller in CALLERS:
+            # What the rules refuse beyond the document (a date in the future, an unknown cursor) is no fault.
+            case.call_and_validate(headers=tokens.bearer(caller), excluded_checks=[positive_data_acceptance])
+
+    attack()
