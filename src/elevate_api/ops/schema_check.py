@@ -85,10 +85,14 @@ def _migrate(connection: Connection, revision: str) -> None:
 
 
 async def _describe(connection: AsyncConnection, schema: str) -> dict[Item, str]:
-    """Everything in the schema, told as if it were the live one."""
-    await connection.execute(text(f"SET LOCAL search_path = {schema}"))
+    """Everything in the schema, told as if it were the live one. Without a search path every name is qualified."""
+    await connection.execute(text("SET LOCAL search_path = pg_catalog"))
     rows = await connection.execute(text(DESCRIPTION), {"schema": schema})
-    return {Item(kind, relation, name): said.replace(f"{schema}.", f"{LIVE}.") for kind, relation, name, said in rows}
+    here, there = f"{schema}.", f"{LIVE}."
+    return {
+        Item(kind, relation, name.replace(here, there)): said.replace(here, there)
+        for kind, relation, name, said in rows
+    }
 
 
 def _compare(expected: dict[Item, str], live: dict[Item, str]) -> list[str]:
