@@ -11,7 +11,7 @@ from elevate_api.kit.paging import Page, Paging, cut, link_next
 from elevate_api.kit.problems import Conflict, NotFound, responses
 from elevate_api.kit.routing import Router
 from elevate_api.users import service
-from elevate_api.users.errors import ROLE_PROBLEMS, KajabiContactTaken, LastSuperadmin
+from elevate_api.users.errors import KajabiContactTaken, LastSuperadmin
 from elevate_api.users.guards import AdminUser
 from elevate_api.users.repository import UserFilter, UserRepository
 from elevate_api.users.schemas import AdminUserOut, AdminUserUpdate
@@ -30,7 +30,7 @@ async def wanted_users(
     return UserFilter(search=(search or "").strip() or None, role=role, cohort=cohort or None, school=school or None)
 
 
-@router.get("", response_model=Page[AdminUserOut], responses=responses(*ROLE_PROBLEMS))
+@router.get("", response_model=Page[AdminUserOut])
 async def list_users(
     request: Request,
     response: Response,
@@ -46,7 +46,7 @@ async def list_users(
     return Page(items=[AdminUserOut.model_validate(user) for user in shown], next_cursor=cursor)
 
 
-@router.get("/{user_id}", response_model=AdminUserOut, responses=responses(*ROLE_PROBLEMS, NotFound))
+@router.get("/{user_id}", response_model=AdminUserOut, responses=responses(NotFound))
 async def get_user(user_id: UserId, session: Tx, _admin: AdminUser) -> AdminUserOut:
     user = await UserRepository(session).get(user_id)
     if user is None:
@@ -57,7 +57,7 @@ async def get_user(user_id: UserId, session: Tx, _admin: AdminUser) -> AdminUser
 @router.patch(
     "/{user_id}",
     response_model=AdminUserOut,
-    responses=responses(*ROLE_PROBLEMS, NotFound, LastSuperadmin, KajabiContactTaken, Conflict),
+    responses=responses(NotFound, LastSuperadmin, KajabiContactTaken, Conflict),
 )
 async def update_user(
     request: Request, user_id: UserId, change: AdminUserUpdate, session: Tx, admin: AdminUser
