@@ -144,7 +144,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(headers: dict[str, str])
 
 async def test_a_verifier_without_keys_makes_public_routes_anonymous() -> None:
     class NoKeys(TokenVerifier):
-        async def verify(self, token: str) -> Claims:  # noqa: ARG002
+        async def verify(self, token: str) -> Claims:
             raise SignInUnavailable
 
     app = service()
