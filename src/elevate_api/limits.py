@@ -2,12 +2,14 @@
 
 from fastapi import Request
 
-from elevate_api.auth.caller import OptionalClaims
+from elevate_api.auth.caller import optional_claims
 from elevate_api.config import RateLimitSettings
 from elevate_api.kit.ratelimit import Charge, RateLimiter, address_of
 
 EXEMPT = ("/health/", "/api/health/", "/metrics", "/api/webhooks/")
 """Pollers, and machines whose deliveries must not be lost."""
+SECRETS_OF_THEIR_OWN = "/api/cron/"
+"""Their bearer token is no session token and is not judged as one."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -18,9 +20,11 @@ def build_limiter(settings: RateLimitSettings) -> RateLimiter | None:
     return RateLimiter(rules, settings.storage)
 
 
-async def charge(request: Request, claims: OptionalClaims) -> Charge | None:
-    if request.url.path.startswith(EXEMPT):
+async def charge(request: Request) -> Charge | None:
+    path = request.url.path
+    if path.startswith(EXEMPT):
         return None
+    claims = None if path.startswith(SECRETS_OF_THEIR_OWN) else await optional_claims(request)
     if claims is None:
         return Charge("anonymous", address_of(request.scope))
     return Charge("reads" if request.method in _READS else "writes", claims.sub)
