@@ -92,12 +92,15 @@ class DatabaseProbe:
             self._connection = None
 
     async def _look(self) -> Findings:
+        kept = self._connection is not None
         try:
             return await self._ask(await self._connected())
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError):
-            # The connection of an earlier look may have died with a server that is back already.
-            self._drop()
-            return await self._ask(await self._connected())
+        except Exception:
+            if not kept:
+                raise
+        # Whatever is wrong, the connection of an earlier look may have died with a server that is back already.
+        self._drop()
+        return await self._ask(await self._connected())
 
     async def _connected(self) -> Any:
         if self._connection is not None and not self._connection.is_closed():
