@@ -215,9 +215,10 @@ def test_many_starts_at_once_end_in_one_server(data_dir: Path) -> None:
     assert gone(int(servers.pop()))
 
 
-def test_leftovers_of_a_killed_initdb_are_not_taken_for_a_cluster(data_dir: Path, server: EmbeddedServer) -> None:
-    leftover = data_dir / "postgres" / "init-killed"
-    leftover.mkdir(parents=True)
+def test_leftovers_of_a_killed_initdb_are_not_taken_for_a_cluster(server: EmbeddedServer) -> None:
+    paths.make_home(server.layout)
+    leftover = server.layout.home / "init-killed"
+    leftover.mkdir()
     (leftover / "PG_VERSION").write_text("17\n")
 
     server.start()
@@ -332,9 +333,10 @@ def test_what_a_killed_run_left_is_swept_by_the_next(binaries: Binaries) -> None
 
 
 def test_a_data_folder_of_another_version_is_pointed_out(
-    server: EmbeddedServer, data_dir: Path, caplog: pytest.LogCaptureFixture
+    server: EmbeddedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (data_dir / "postgres" / "data-14").mkdir(parents=True)
+    paths.make_home(server.layout)
+    (server.layout.home / "data-14").mkdir()
     server.start()
     assert "data-14" in caplog.text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ def _copy(base: Path, trees: tuple[str, ...], target: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix="bin-partial-", dir=target.parent))
     for tree in trees:
         shutil.copytree(base / tree, partial / tree, symlinks=True)
-    for folder in (partial, *(path for path in partial.rglob("*") if path.is_dir())):
-        folder.chmod(0o755)  # our own fresh copy, whatever the umask was
+    for path in (partial, *partial.rglob("*")):
+        if not path.is_symlink():  # our own fresh copy, readable whatever the umask of the installation was
+            path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
     partial.rename(target)
