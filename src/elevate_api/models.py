@@ -5,6 +5,7 @@ from elevate_api.analytics.models import AnalyticsRefresh
 from elevate_api.attachments.models import SubmissionAttachment
 from elevate_api.audit.models import AuditEntry
 from elevate_api.badges.models import Badge, EarnedBadge
+from elevate_api.clerk.models import ClerkEvent
 from elevate_api.kajabi.models import KajabiEvent
 from elevate_api.kit.app_settings import AppSetting
 from elevate_api.kit.idempotency import IdempotencyKey
@@ -19,6 +20,7 @@ MODELS = (
     AppSetting,
     AuditEntry,
     Badge,
+    ClerkEvent,
     EarnedBadge,
     IdempotencyKey,
     JobRun,

@@ -1,16 +1,32 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from elevate_api.kit.orm import Base, created_at, uuid_pk
 
 
 class KajabiEvent(Base):
-    """An authentic delivery, stored before anything can fail. `body` is what arrived, byte for byte."""
+    """An authentic delivery, stored before anything can fail. `body` is what arrived, byte for byte.
+
+    Empty once the person was erased. On a PROCESSED row `contact_id` is the one in the name of the ledger row:
+    for a delivery that named none, the contact bound to the person, or `user:<id>`.
+    """
 
     __tablename__ = "kajabi_events"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('RECEIVED', 'PROCESSED', 'DUPLICATE', 'IGNORED', 'UNMATCHED', 'FAILED')",
+            name="kajabi_events_status",
+        ),
+        CheckConstraint(
+            "status <> 'PROCESSED' OR (user_id IS NOT NULL AND contact_id IS NOT NULL AND tag IS NOT NULL "
+            "AND points_awarded BETWEEN 0 AND 1000)",
+            name="kajabi_events_processed",
+        ),
+        CheckConstraint("(status = 'DUPLICATE') = (duplicate_of IS NOT NULL)", name="kajabi_events_duplicate"),
+    )
 
     id: Mapped[uuid_pk]
     body: Mapped[bytes] = mapped_column(LargeBinary)
@@ -32,3 +48,17 @@ class KajabiEvent(Base):
 
 
 Index("kajabi_events_status_created_at_idx", KajabiEvent.status, KajabiEvent.created_at, KajabiEvent.id)
+_PROCESSED, _FAILED = text("status = 'PROCESSED'"), text("status = 'FAILED'")
+Index("kajabi_events_user_id_tag_key", KajabiEvent.user_id, KajabiEvent.tag, unique=True, postgresql_where=_PROCESSED)
+Index(
+    "kajabi_events_contact_id_tag_key",
+    KajabiEvent.contact_id,
+    KajabiEvent.tag,
+    unique=True,
+    postgresql_where=_PROCESSED,
+)
+Index("kajabi_events_contact_id_idx", KajabiEvent.contact_id, KajabiEvent.tag)
+Index("kajabi_events_email_idx", KajabiEvent.email)
+Index("kajabi_events_user_id_idx", KajabiEvent.user_id, postgresql_where=text("user_id IS NOT NULL"))
+Index("kajabi_events_duplicate_of_idx", KajabiEvent.duplicate_of, postgresql_where=text("duplicate_of IS NOT NULL"))
+Index("kajabi_events_next_attempt_at_idx", KajabiEvent.next_attempt_at, postgresql_where=_FAILED)

@@ -1,0 +1,1 @@
+"""What Clerk tells us about people, unasked."""
