@@ -1,11 +1,10 @@
 """`elevate analytics`: the views."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from elevate_api.analytics import service
 from elevate_api.cli.errors import FAILED
@@ -14,7 +13,6 @@ from elevate_api.config import Settings
 from elevate_api.kit.jobs import JobResult, Outcome
 
 app = typer.Typer(name="analytics", help="Leaderboards and metrics.", no_args_is_help=True)
-console = Console(soft_wrap=True, highlight=False)
 
 
 @app.callback()
@@ -32,9 +30,10 @@ def refresh(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if result.outcome is None:
-        console.print(f"Another process is refreshing already (run {result.job_id}).")
+        typer.echo(f"Another process is refreshing already (run {result.job_id}).")
         return
-    console.print(_table(result.outcome))
+    for line in _lines(result.outcome):
+        typer.echo(line)
     if not result.outcome["ok"]:
         raise typer.Exit(FAILED)
 
@@ -45,9 +44,9 @@ async def _refresh(settings: Settings, views: list[str] | None) -> JobResult:
         return await service.refresh(database, "cli", views or None)
 
 
-def _table(outcome: Outcome) -> Table:
-    table = Table("view", "rows", "seconds", "outcome", box=None, pad_edge=False)
+def _lines(outcome: Outcome) -> Iterator[str]:
+    """Columns by hand: a table of rich breaks its cells where the output is no terminal."""
+    yield f"{'view':<20}{'rows':>10}{'seconds':>10}  outcome"
     for view in outcome["views"]:
-        verdict = "ok" if view["ok"] else view["error"]
-        table.add_row(view["view"], str(view["rows"] or "-"), f"{view['durationSeconds']:.3f}", verdict)
-    return table
+        verdict, rows = "ok" if view["ok"] else view["error"], "-" if view["rows"] is None else view["rows"]
+        yield f"{view['view']:<20}{rows:>10}{view['durationSeconds']:>10.3f}  {verdict}"

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from elevate_api.cli.errors import CommandFailed
-from elevate_api.cli.runtime import command_address, command_database, load_settings, opened
-from elevate_api.config import Settings, SettingsError
+from elevate_api.cli.runtime import command_address, command_database, development_only, load_settings, opened
+from elevate_api.config import Settings
 from elevate_api.kit.db import Address
 from elevate_api.ops import migrations
 from elevate_api.ops.roles import SERVICE_ROLE, ensure_service_role
@@ -70,8 +70,9 @@ def rollback(
 @app.command()
 def seed(demo: WithDemo = False) -> None:
     """Add stages, badges and the first administrator (SEED_ADMIN_*) where they are missing."""
+    if demo:
+        development_only("the demo")
     settings = load_settings()
-    _refuse_demo(settings, demo)
     with command_address(settings) as address:
         asyncio.run(_seed(address, settings, demo=demo))
 
@@ -79,9 +80,8 @@ def seed(demo: WithDemo = False) -> None:
 @app.command()
 def reset(demo: WithDemo = False, yes: Yes = False) -> None:
     """Drop everything, migrate and seed again. Development only."""
+    development_only("elevate db reset")
     settings = load_settings()
-    if settings.app.production:
-        raise SettingsError(f"ENVIRONMENT is {settings.app.environment}: reset is for development")
     with command_address(settings) as address:
         _ask(yes, f"Drop every row of {address.url.database} and start again?")
         migrations.downgrade(address, "base")
@@ -129,11 +129,6 @@ async def _seed(address: Address, settings: Settings, *, demo: bool) -> None:
             async with database.session() as session:
                 written = await demo_seed.seed(session, settings.app.zone)
             console.print("Demo written." if written else "There is data already: no demo was written.")
-
-
-def _refuse_demo(settings: Settings, demo: bool) -> None:
-    if demo and settings.app.production:
-        raise SettingsError(f"ENVIRONMENT is {settings.app.environment}: the demo is for development")
 
 
 def _ask(yes: bool, question: str) -> None:

@@ -21,7 +21,14 @@ from elevate_api.analytics import service as analytics
 from elevate_api.cli import walkthrough
 from elevate_api.cli.errors import CommandFailed
 from elevate_api.cli.listening import Server, listener, options, terminable, undisturbed, url_of
-from elevate_api.cli.runtime import EMBEDDED_DATABASE, embedded_server, load_settings, opened, with_database_url
+from elevate_api.cli.runtime import (
+    EMBEDDED_DATABASE,
+    development_only,
+    embedded_server,
+    load_settings,
+    opened,
+    with_database_url,
+)
 from elevate_api.config import Settings, SettingsError
 from elevate_api.kit import logging
 from elevate_api.kit.db import Address
@@ -56,7 +63,8 @@ def dev(
 
     With DATABASE_URL set, that database is used and no PostgreSQL is started.
     """
-    settings = _for_development(load_settings(data_dir))
+    development_only("elevate dev")
+    settings = _with_cron_secret(load_settings(data_dir))
     _configure_logging(settings)
     try:
         with terminable(), listener(host, port) as taken, _ground(settings) as ground, undisturbed():
@@ -70,10 +78,8 @@ def _configure_logging(settings: Settings) -> None:
     stdlib_logging.getLogger("alembic").setLevel(stdlib_logging.WARNING)  # the line about the schema says it
 
 
-def _for_development(settings: Settings) -> Settings:
-    """The same settings with a cron secret, made up where there is none. Raises SettingsError outside development."""
-    if settings.app.production:
-        raise SettingsError(f"ENVIRONMENT is {settings.app.environment}: elevate dev is for development, use serve")
+def _with_cron_secret(settings: Settings) -> Settings:
+    """The same settings with a cron secret, made up where there is none."""
     if settings.machines.cron_secret is not None:
         return settings
     machines = settings.machines.model_copy(update={"cron_secret": SecretStr(secrets.token_urlsafe(24))})

@@ -1,13 +1,13 @@
 """What commands share: settings, and the database that they name or that lives in the data directory."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from elevate_api.addresses import direct_address, service_address
-from elevate_api.config import Settings
+from elevate_api.config import AppSettings, Settings, SettingsError
 from elevate_api.kit.db import Address, Database
 from elevate_api.ops.roles import SERVICE_ROLE
 from elevate_api.postgres import EmbeddedServer
@@ -22,6 +22,14 @@ def load_settings(data_dir: Path | None = None) -> Settings:
         return settings
     embedded = settings.embedded.model_copy(update={"data_dir": data_dir.absolute()})
     return settings.model_copy(update={"embedded": embedded})
+
+
+def development_only(command: str) -> None:
+    """Raises SettingsError in staging and production, before whatever else may be wrong with their settings."""
+    with suppress(ValidationError):  # a bad ENVIRONMENT is named when the settings are loaded
+        app = AppSettings(_env_file=Path(".env"))
+        if app.production:
+            raise SettingsError(f"ENVIRONMENT is {app.environment}: {command} is for development")
 
 
 @contextmanager

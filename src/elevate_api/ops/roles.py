@@ -45,11 +45,11 @@ async def apply_access(session: AsyncSession) -> None:
     await connection.exec_driver_sql((migrations_dir() / "sql" / "access.sql").read_text(encoding="utf-8"))
 
 
-def scram_verifier(password: str) -> str:
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
     """What PostgreSQL stores for a password (RFC 5803), so that the password itself is in no statement and no log."""
     if len(password) < MIN_SECRET_LENGTH or not (password.isascii() and password.isprintable()):
         raise SettingsError(f"the password: at least {MIN_SECRET_LENGTH} printable ASCII characters")
-    salt = secrets.token_bytes(16)
+    salt = salt or secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
     client_key, server_key = (hmac.digest(salted, label, "sha256") for label in (b"Client Key", b"Server Key"))
     stored_key = hashlib.sha256(client_key).digest()
