@@ -77,7 +77,7 @@ class HealthOut(Schema):
 class UnhealthyOut(Schema):
     """The database cannot be used."""
 
-    status: Literal["unhealthy"] = "unhealthy"
+    status: Literal["unhealthy"]
     checks: list[CheckOut]
 
 
@@ -91,4 +91,4 @@ class ReadyOut(Schema):
 class LiveOut(Schema):
     """The process answers."""
 
-    status: Literal["live"] = "live"
+    status: Literal["live"]

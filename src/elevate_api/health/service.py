@@ -61,7 +61,7 @@ class HealthMonitor:
         pool, scheduler = pool_figures(self._database), self._scheduler_figures()
         around = [evaluate.check_pool(pool), evaluate.check_scheduler(scheduler, utcnow())]
         if isinstance(findings, Unusable):
-            return UNAVAILABLE, UnhealthyOut(checks=[_failed(findings), *around])
+            return UNAVAILABLE, UnhealthyOut(status="unhealthy", checks=[_failed(findings), *around])
         state = await self._state_of(findings.revision)
         checks = [*self._database_checks(findings, state), *around]
         well = all(check.status is Verdict.PASS for check in checks)
