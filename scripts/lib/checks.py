@@ -4,6 +4,7 @@ All of them run whatever the others say; the exit code is 1 when any failed. Int
 has started before it ends itself, which a shell would not.
 """  # noqa: INP001 - a script, no package
 
+import contextlib
 import os
 import shlex
 import signal
@@ -12,7 +13,10 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import psutil
+
 PATIENCE = 30  # seconds that pytest gets to stop its server and remove its files
+LAST_PATIENCE = 5
 TERMINATIONS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,14 +52,33 @@ def run(command: list[str], root: Path, settings: dict[str, str]) -> int:
 
 
 def end(child: subprocess.Popen[bytes], *, told_already: bool) -> None:
-    """Lets the child clean up: Ctrl-C has reached it too, any other signal only us."""
+    """Lets the child and what it started clean up, as after Ctrl-C, which reaches them all; then ends who is left."""
+    family = descendants(child.pid)
     if not told_already:
-        child.send_signal(signal.SIGINT)
+        tell(family, signal.SIGINT, group=os.getpgid(0))
     try:
         child.wait(PATIENCE)
     except BaseException:  # noqa: BLE001 - too long, or a second Ctrl-C
         child.kill()
         child.wait()
+    for last_word in (signal.SIGTERM, signal.SIGKILL):
+        tell(family, last_word)
+        psutil.wait_procs(family, LAST_PATIENCE)
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def tell(processes: list[psutil.Process], what: signal.Signals, group: int | None = None) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if group in (None, os.getpgid(process.pid)):
+                process.send_signal(what)
 
 
 def terminate(number: int, _frame: FrameType | None) -> None:

@@ -94,7 +94,7 @@ def interpreter_for_anybody() -> str | None:
     probe = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            done = subprocess.run([candidate, "-c", probe], check=False, cwd="/", **AS_NOBODY)  # noqa: S603
+            done = subprocess.run([candidate, "-c", probe], check=False, cwd="/", **AS_NOBODY)
         except OSError:
             continue
         if done.returncode == 0:
@@ -134,7 +134,7 @@ def test_an_ordinary_user_runs_the_server_as_himself(data_dir: Path, binaries: B
         "ELEVATE_PG_BINDIR": str(data_dir / "binaries" / binaries.bindir.relative_to(binaries.base)),
     }
 
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [interpreter, "-B", str(data_dir / "libraries" / OWNER_SCRIPT.name), str(home / "data")],
         input="sql SELECT current_user\n",
         capture_output=True,

@@ -17,7 +17,7 @@ MODULE = [sys.executable, "-m", "elevate_api.postgres"]
 
 def test_start_serves_until_it_is_interrupted(data_dir: Path, server: EmbeddedServer) -> None:
     command = [*MODULE, "--data-dir", str(data_dir), "start"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("postgresql://elevate@/")
         pid = server.status().pid

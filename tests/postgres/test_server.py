@@ -39,7 +39,7 @@ def gone(pid: int) -> bool:
 def owner_process(data_dir: Path | str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Another process that has started the server, and the server's pid."""
     command = [sys.executable, str(OWNER_SCRIPT), str(data_dir)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process, int(process.stdout.readline().split()[0])
@@ -205,7 +205,7 @@ def test_a_server_whose_owner_was_killed_is_replaced_at_once(data_dir: Path, ser
 
 def test_many_starts_at_once_end_in_one_server(data_dir: Path) -> None:
     command = [sys.executable, str(OWNER_SCRIPT), str(data_dir)]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     try:
         servers = {process.stdout.readline().split()[0] for process in processes if process.stdout}
         assert len(servers) == 1
