@@ -59,6 +59,7 @@ def end(child: subprocess.Popen[bytes], *, told_already: bool) -> None:
     try:
         child.wait(PATIENCE)
     except BaseException:  # noqa: BLE001 - too long, or a second Ctrl-C
+        family += [process for process in descendants(child.pid) if process not in family]
         child.kill()
         child.wait()
     for last_word in (signal.SIGTERM, signal.SIGKILL):
@@ -91,8 +92,11 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    # A shell's background jobs ignore SIGINT, and pytest would inherit that: it could no longer be asked to clean up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for termination in TERMINATIONS:
-        signal.signal(termination, terminate)
+        if signal.getsignal(termination) != signal.SIG_IGN:  # nohup
+            signal.signal(termination, terminate)
     try:
         sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
     except KeyboardInterrupt:
