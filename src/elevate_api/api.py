@@ -2,6 +2,8 @@
 
 from elevate_api.activities.router import router as activities
 from elevate_api.analytics.router import router as cron
+from elevate_api.attachments.router import router as attachments
+from elevate_api.attachments.store_router import router as store
 from elevate_api.badges.router import router as badges
 from elevate_api.health.router import router as health
 from elevate_api.leaderboards.router import router as leaderboards
@@ -21,6 +23,8 @@ ROUTERS = (
     me,
     points,
     submissions,
+    attachments,
+    store,
     review,
     corrections,
     people,

@@ -8,6 +8,10 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from elevate_api.addresses import service_address
 from elevate_api.api import ROUTERS
+from elevate_api.attachments import jobs as attachments
+from elevate_api.attachments.local import PATH as FILES
+from elevate_api.attachments.schemas import MAX_BYTES
+from elevate_api.attachments.setup import build_evidence
 from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
@@ -56,7 +60,9 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.directory = build_directory(settings.clerk)
     app.state.user_hooks = UserHooks()
     app.state.rate_limiter = build_limiter(settings.rate_limits)
-    app.state.scheduler = Scheduler(app.state.database, declared_jobs(settings)) if settings.scheduler.enabled else None
+    app.state.evidence = build_evidence(settings)
+    jobs = [*declared_jobs(settings), *attachments.jobs(app.state.evidence.storage)]
+    app.state.scheduler = Scheduler(app.state.database, jobs) if settings.scheduler.enabled else None
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
@@ -80,11 +86,12 @@ def open_database(settings: Settings) -> Database:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Innermost first: Starlette puts each new layer around the ones before."""
-    app.add_middleware(Guard, limits=Limits(settings.app.max_body_bytes), any_media_type=(WEBHOOKS,))
+    limits = Limits(settings.app.max_body_bytes, {FILES: MAX_BYTES})
+    app.add_middleware(Guard, limits=limits, any_media_type=(WEBHOOKS, FILES))
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.app.browser_origins,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
         expose_headers=EXPOSED_HEADERS,
         max_age=600,
@@ -109,4 +116,5 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.health.close()
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
+        await app.state.evidence.storage.aclose()
         await app.state.database.dispose()

@@ -7,7 +7,7 @@ The operations manual's names (DATABASE_URL, NODE_ENV, PGBOUNCER_ENABLED, ...) w
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -68,6 +68,7 @@ class Group(BaseSettings):
 class AppSettings(Group):
     environment: Environment = Field(Environment.DEVELOPMENT, validation_alias=AliasChoices("ENVIRONMENT", "NODE_ENV"))
     site_url: OptionalText = Field(None, validation_alias=AliasChoices("SITE_URL", "NEXT_PUBLIC_SITE_URL"))
+    api_url: OptionalText = Field(None, validation_alias="API_URL")
     cors_origins: CommaList = Field((), validation_alias="CORS_ORIGINS")
     program_timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "Asia/Jakarta", validation_alias="PROGRAM_TIMEZONE"
@@ -138,6 +139,16 @@ class MachineSettings(Group):
     metrics_token: OptionalSecret = Field(None, validation_alias="METRICS_TOKEN")
 
 
+class AttachmentSettings(Group):
+    """Evidence files. Without Supabase's URL and key they are kept on this machine's disk."""
+
+    store: Literal["auto", "supabase", "local"] = Field("auto", validation_alias="ATTACHMENT_STORE")
+    bucket: str = Field("evidence", pattern=r"^[A-Za-z0-9._-]{1,100}$", validation_alias="ATTACHMENT_BUCKET")
+    directory: Annotated[Path | None, BeforeValidator(_blank_to_none)] = Field(None, validation_alias="ATTACHMENT_DIR")
+    scan_command: OptionalText = Field(None, validation_alias="ATTACHMENT_SCAN_COMMAND")
+    scan_url: OptionalText = Field(None, validation_alias="ATTACHMENT_SCAN_URL")
+
+
 class SchedulerSettings(Group):
     enabled: bool = Field(True, validation_alias="SCHEDULER_ENABLED")
     refresh_seconds: int = Field(300, ge=1, validation_alias="ANALYTICS_REFRESH_SECONDS")
@@ -170,6 +181,7 @@ class Settings(BaseModel):
     supabase: SupabaseSettings = Field(default_factory=SupabaseSettings)
     clerk: ClerkSettings = Field(default_factory=ClerkSettings)
     machines: MachineSettings = Field(default_factory=MachineSettings)
+    attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
     rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
     seed: SeedSettings = Field(default_factory=SeedSettings)

@@ -2,7 +2,7 @@
 
 from elevate_api.activities.models import Activity
 from elevate_api.analytics.models import AnalyticsRefresh
-from elevate_api.attachments.models import SubmissionAttachment
+from elevate_api.attachments.models import AttachmentRemoval, SubmissionAttachment
 from elevate_api.audit.models import AuditEntry
 from elevate_api.badges.models import Badge, EarnedBadge
 from elevate_api.clerk.models import ClerkEvent
@@ -18,6 +18,7 @@ MODELS = (
     Activity,
     AnalyticsRefresh,
     AppSetting,
+    AttachmentRemoval,
     AuditEntry,
     Badge,
     ClerkEvent,

@@ -24,4 +24,5 @@ class AuditEntry(Base):
 Index("audit_log_created_at_idx", AuditEntry.created_at, AuditEntry.id)
 Index("audit_log_actor_id_idx", AuditEntry.actor_id, AuditEntry.created_at, AuditEntry.id)
 Index("audit_log_target_idx", AuditEntry.target_type, AuditEntry.target_id, AuditEntry.created_at, AuditEntry.id)
+Index("audit_log_target_id_idx", AuditEntry.target_id, AuditEntry.created_at, AuditEntry.id)
 Index("audit_log_action_idx", AuditEntry.action, AuditEntry.created_at, AuditEntry.id)

@@ -32,6 +32,8 @@ class Submission(Base):
     revoked_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     revoked_at: Mapped[datetime | None]
     revoke_reason: Mapped[str | None]
+    files_added: Mapped[int] = mapped_column(server_default=text("0"))
+    """Evidence files finished so far, removed ones included. Counted by a trigger; each raises the version."""
     created_at: Mapped[created_at]
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
@@ -58,4 +60,15 @@ Index(
 Index("submissions_user_id_created_at_idx", Submission.user_id, Submission.created_at, Submission.id)
 Index("submissions_queue_idx", Submission.created_at, Submission.id, postgresql_where=text("status = 'PENDING'"))
 Index("submissions_created_at_idx", Submission.created_at)
+Index("submissions_reviewer_id_idx", Submission.reviewer_id, postgresql_where=text("reviewer_id IS NOT NULL"))
+Index(
+    "submissions_evidence_link_idx",
+    func.evidence_link(Submission.payload),
+    postgresql_where=text("activity_code = 'PRESENT'"),
+)
+Index(
+    "submissions_evidence_text_idx",
+    func.evidence_text(Submission.payload),
+    postgresql_where=text("activity_code = 'EXPLORE'"),
+)
 Index("review_claims_reviewer_id_idx", ReviewClaim.reviewer_id, ReviewClaim.expires_at)
