@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elevate_api.cli import analytics, db
+from elevate_api.cli import analytics, db, points
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
 from elevate_api.cli.openapi import openapi
@@ -43,5 +43,6 @@ app.command()(serve)
 app.add_typer(db.app)
 app.add_typer(analytics.app)
 app.add_typer(users_app)
+app.add_typer(points.app)
 app.command()(token)
 app.command()(openapi)
