@@ -52,7 +52,7 @@ class Service:
     def start(self) -> Self:
         command = [sys.executable, "-c", _ELEVATE, "serve", "--port", str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._process = subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + READY_WITHIN
