@@ -6,6 +6,8 @@ from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
 from elevate_api.badges.router import router as badges
 from elevate_api.health.router import router as health
+from elevate_api.kajabi.admin_router import router as reconciliation
+from elevate_api.kajabi.router import router as kajabi
 from elevate_api.leaderboards.router import router as leaderboards
 from elevate_api.points.router import router as points
 from elevate_api.profiles.router import router as profiles
@@ -28,6 +30,8 @@ ROUTERS = (
     review,
     corrections,
     people,
+    reconciliation,
+    kajabi,
     cron,
     health,
 )

@@ -16,6 +16,7 @@ from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
 from elevate_api.health.service import HealthMonitor
+from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Database
 from elevate_api.kit.middleware import Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
@@ -59,6 +60,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.verifier = build_verifier(settings)
     app.state.directory = build_directory(settings.clerk)
     app.state.user_hooks = UserHooks()
+    kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
     jobs = [*declared_jobs(settings), *attachments.jobs(app.state.evidence.storage)]

@@ -4,6 +4,9 @@ The operations manual's names (DATABASE_URL, NODE_ENV, PGBOUNCER_ENABLED, ...) w
 `.env.example` lists exactly the names below; a test holds the two together.
 """
 
+import base64
+import re
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_LENGTH = 16
 """Characters; what cron services ask of CRON_SECRET, taken for every shared secret of ours."""
+SVIX_PREFIX = "whsec_"
 
 
 class SettingsError(Exception):
@@ -47,6 +51,43 @@ def _blank_to_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _no_url_marks(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """A token in a URL must arrive as it was written."""
+    if all(re.fullmatch(r"[A-Za-z0-9._~-]+", value.get_secret_value()) for value in values):
+        return values
+    message = "letters, digits, '.', '_', '~' and '-' only, as tokens stand in a URL"
+    raise ValueError(message)
+
+
+def _svix_secrets(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for value in values:
+        text = value.get_secret_value()
+        try:
+            key = base64.b64decode(text.removeprefix(SVIX_PREFIX), validate=True)
+        except ValueError:
+            key = b""
+        if not text.startswith(SVIX_PREFIX) or len(key) < MIN_SECRET_LENGTH:
+            message = (
+                f"{SVIX_PREFIX} and the base64 of {MIN_SECRET_LENGTH} bytes or more, as Clerk's dashboard shows it"
+            )
+            raise ValueError(message)
+    return values
+
+
+def _tag_points(value: Any) -> Any:
+    """`one=10, two=20` -> `{"one": 10, "two": 20}`, tags lower-cased."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+    tags = {tag.strip().lower(): points.strip() for tag, _, points in pairs}
+    if len(tags) != len(pairs) or not all(tags) or not all(re.fullmatch(r"\d{1,4}", p) for p in tags.values()):
+        message = "tag=points, comma-separated, each tag once"
+        raise ValueError(message)
+    return {tag: int(points) for tag, points in tags.items()}
+
+
+TagPoints = Annotated[int, Field(ge=1, le=1000)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_to_none)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_to_none)]
@@ -128,10 +169,31 @@ class ClerkSettings(Group):
     secret_key: OptionalSecret = Field(None, validation_alias="CLERK_SECRET_KEY")
     api_url: str = Field("https://api.clerk.com/v1", validation_alias="CLERK_API_URL")
     authorized_parties: CommaList = Field((), validation_alias="CLERK_AUTHORIZED_PARTIES")
+    webhook_secrets: Annotated[SecretList, AfterValidator(_svix_secrets)] = Field(
+        (), validation_alias="CLERK_WEBHOOK_SECRET"
+    )
 
     @property
     def configured(self) -> bool:
         return bool(self.issuer or self.jwks_url or self.jwt_key)
+
+
+class KajabiSettings(Group):
+    """Several tokens and secrets at once, so that they can be rotated. The API's two are optional."""
+
+    webhook_tokens: Annotated[SecretList, AfterValidator(_no_url_marks)] = Field(
+        (), validation_alias="KAJABI_WEBHOOK_TOKENS"
+    )
+    webhook_secrets: SecretList = Field((), validation_alias="KAJABI_WEBHOOK_SECRET")
+    learn_tags: Annotated[Mapping[str, TagPoints], NoDecode, BeforeValidator(_tag_points)] = Field(
+        {"elevate-ai-1-completed": 10, "elevate-ai-2-completed": 10, "learn_completed": 20},
+        validation_alias="KAJABI_LEARN_TAGS",
+    )
+    api_url: str = Field("https://api.kajabi.com/v1", validation_alias="KAJABI_API_URL")
+    client_id: OptionalText = Field(None, validation_alias="KAJABI_CLIENT_ID")
+    client_secret: OptionalSecret = Field(None, validation_alias="KAJABI_CLIENT_SECRET")
+    site_id: OptionalText = Field(None, validation_alias="KAJABI_SITE_ID")
+    pull_seconds: int = Field(3600, ge=60, validation_alias="KAJABI_PULL_SECONDS")
 
 
 class MachineSettings(Group):
@@ -180,6 +242,7 @@ class Settings(BaseModel):
     embedded: EmbeddedSettings = Field(default_factory=EmbeddedSettings)
     supabase: SupabaseSettings = Field(default_factory=SupabaseSettings)
     clerk: ClerkSettings = Field(default_factory=ClerkSettings)
+    kajabi: KajabiSettings = Field(default_factory=KajabiSettings)
     machines: MachineSettings = Field(default_factory=MachineSettings)
     attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
@@ -242,4 +305,10 @@ def production_faults(settings: Settings) -> list[str]:
 
 
 def weak_candidates(settings: Settings) -> list[tuple[str, SecretStr | None]]:
-    return [("CRON_SECRET", settings.machines.cron_secret), ("METRICS_TOKEN", settings.machines.metrics_token)]
+    return [
+        ("CRON_SECRET", settings.machines.cron_secret),
+        ("METRICS_TOKEN", settings.machines.metrics_token),
+        *(("KAJABI_WEBHOOK_TOKENS", token) for token in settings.kajabi.webhook_tokens),
+        *(("KAJABI_WEBHOOK_SECRET", secret) for secret in settings.kajabi.webhook_secrets),
+        *(("CLERK_WEBHOOK_SECRET", secret) for secret in settings.clerk.webhook_secrets),
+    ]

@@ -10,6 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from elevate_api.analytics import jobs as analytics
 from elevate_api.config import Settings
+from elevate_api.kajabi import jobs as kajabi
 from elevate_api.kit import idempotency
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
@@ -28,6 +29,7 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
     """Every job of the service, a line a package."""
     return [
         *analytics.jobs(settings.scheduler),
+        *kajabi.jobs(settings.kajabi),
         JobSpec("purge-idempotency-keys", PURGE_SECONDS, _purge_idempotency_keys),
     ]
 

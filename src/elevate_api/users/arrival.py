@@ -51,7 +51,7 @@ async def create(session: AsyncSession, identity: Identity, hooks: UserHooks) ->
     repository = UserRepository(session)
     for attempt in range(ATTEMPTS):
         if identity.email_verified:
-            await _take_email(session, identity)
+            await _take_email(session, identity, hooks)
         wanted = candidates(base_of(identity.name, identity.username), plain=attempt == 0)
         handle = await repository.first_free(wanted)
         user = await repository.insert(identity, handle) if handle is not None else None
@@ -72,7 +72,7 @@ async def keep_up(session: AsyncSession, identity: Identity, hooks: UserHooks, *
     back only with something said after that.
     """
     repository = UserRepository(session)
-    held_by = await _lock_holders(repository, identity)
+    held_by = await _lock_holders(session, identity, hooks)
     people = await repository.lock(identity.id, *held_by)
     user, holders = people[identity.id], [people[holder] for holder in held_by]
     refuse_shut_out(user)
@@ -94,17 +94,18 @@ def _was_taken_since(user: User, identity: Identity, holders: list[User], said_a
     return is_own and any(said_at < holder.updated_at for holder in holders)
 
 
-async def _lock_holders(repository: UserRepository, identity: Identity) -> list[str]:
+async def _lock_holders(session: AsyncSession, identity: Identity, hooks: UserHooks) -> list[str]:
     if identity.email is None or not identity.email_verified:
         return []
+    repository = UserRepository(session)
     await repository.lock_email(identity.email)
+    await hooks.address_claimed(session, identity.email)
     return await repository.holders(identity.email, but=identity.id)
 
 
-async def _take_email(session: AsyncSession, identity: Identity) -> None:
-    repository = UserRepository(session)
-    held_by = await _lock_holders(repository, identity)
-    people = await repository.lock(*held_by) if held_by else {}
+async def _take_email(session: AsyncSession, identity: Identity, hooks: UserHooks) -> None:
+    held_by = await _lock_holders(session, identity, hooks)
+    people = await UserRepository(session).lock(*held_by) if held_by else {}
     await _unverify(session, list(people.values()), in_favour_of=identity.id)
 
 

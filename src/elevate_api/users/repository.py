@@ -44,6 +44,13 @@ class UserRepository(Repository):
             {"email": email},
         )
 
+    async def lock_contact(self, contact_id: str) -> None:
+        """Whoever decides whose a Kajabi contact is takes turns; after addresses, before any person is locked."""
+        await self._session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('elevate:contact:' || :contact, 0))"),
+            {"contact": contact_id},
+        )
+
     async def holders(self, email: str, *, but: str) -> list[str]:
         """Ids of the others who have this address verified; at most one, by users_verified_email_key."""
         statement = select(User.id).where(

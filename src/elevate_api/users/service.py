@@ -45,7 +45,10 @@ async def update_by_admin(
     Raises NotFound, Forbidden by the rules on roles, Conflict for the erased; the database raises LAST_SUPERADMIN and
     KAJABI_CONTACT_TAKEN.
     """
-    user = (await UserRepository(session).lock(user_id)).get(user_id)
+    repository = UserRepository(session)
+    if contact_id := changes.get("kajabi_contact_id"):
+        await repository.lock_contact(contact_id)
+    user = (await repository.lock(user_id)).get(user_id)
     if user is None:
         raise NotFound
     changed = _differing(user, changes)

@@ -1,0 +1,73 @@
+"""Processing events again. Idempotent: what is final stays, what comes to the same is not written."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from elevate_api.audit.service import record
+from elevate_api.kajabi import queries, service
+from elevate_api.kajabi.errors import EventUnreadable
+from elevate_api.kajabi.queries import Key
+from elevate_api.kajabi.rules import Decision, Status
+from elevate_api.kajabi.service import LearnTags
+
+BATCH = 100
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a replay came to; `last` is the key to go on after, None at the end."""
+
+    examined: int = 0
+    changed: int = 0
+    failed: int = 0
+    points: int = 0
+    last: Key | None = None
+
+    def add(self, before: Status, decision: Decision | None) -> None:
+        self.examined += 1
+        if decision is None or decision.status is Status.FAILED:
+            self.failed += 1
+        elif decision.status is not before:
+            self.changed += 1
+            self.points += decision.points or 0
+
+
+async def one(session: AsyncSession, event_id: UUID, actor_id: str | None, learn_tags: LearnTags) -> Decision:
+    """Raises NotFound. What cannot be read stays FAILED."""
+    work = await service.load(session, event_id)
+    try:
+        decision = await service.process(session, work, learn_tags)
+    except EventUnreadable:
+        return service.as_it_is(work)
+    if decision.status is not work.status:
+        details = {"before": work.status.value, "after": decision.status.value}
+        record(session, actor_id=actor_id, action="kajabi.replay", target_type="kajabi_event", target_id=event_id,
+               details=details)  # fmt: skip
+    return decision
+
+
+async def batch(
+    session: AsyncSession, status: Status, after: Key | None, actor_id: str | None, learn_tags: LearnTags
+) -> Tally:
+    """A hundred events of a status, the oldest first, in this transaction; one that fails does not stop the others."""
+    keys = await queries.oldest(session, status, after, BATCH + 1)
+    tally = Tally(last=keys[BATCH - 1] if len(keys) > BATCH else None)
+    for _, event_id in keys[:BATCH]:
+        tally.add(status, await _guarded(session, event_id, actor_id, learn_tags))
+    return tally
+
+
+async def _guarded(
+    session: AsyncSession, event_id: UUID, actor_id: str | None, learn_tags: LearnTags
+) -> Decision | None:
+    try:
+        async with session.begin_nested():
+            return await one(session, event_id, actor_id, learn_tags)
+    except Exception:
+        log.exception("kajabi_replay_failed", event_id=str(event_id))
+        return None

@@ -1,0 +1,172 @@
+"""Processing the inbox: who completed what, and what that is worth. One event is settled in one transaction.
+
+Locks, in this order everywhere: the event's address, its contact, the person, then the event. Addresses and contacts
+are advisory locks that whoever gives them to a person takes too (`users.arrival`, `users.service`), so an event never
+ends UNMATCHED while its person is just being created: whichever of the two comes second sees the other.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from elevate_api.audit.service import record
+from elevate_api.badges.service import grant_earned
+from elevate_api.kajabi.errors import EventIsFinal, EventUnreadable
+from elevate_api.kajabi.payload import Delivery, NotJson, UnknownShape, read
+from elevate_api.kajabi.repository import EventRepository, Work
+from elevate_api.kajabi.rules import FINAL, Decision, Standing, Status, decide, without_standing
+from elevate_api.kit.clock import utcnow
+from elevate_api.kit.problems import Conflict, NotFound
+from elevate_api.points import events as causes
+from elevate_api.points.repository import LedgerRepository, NewEntry
+from elevate_api.users.errors import KajabiContactTaken
+
+LearnTags = Mapping[str, int]
+ATTEMPTS = 3
+"""Each failure means that somebody else settled the event in between, which leaves nothing to do the next time."""
+
+
+class Unsettled(RuntimeError):
+    """The event changed under our hands again and again."""
+
+
+async def process(session: AsyncSession, work: Work, learn_tags: LearnTags, *, chosen: str | None = None) -> Decision:
+    """Settle the event and everything that follows from it; `chosen` names the person instead of contact and e-mail.
+
+    Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable.
+    """
+    for _ in range(ATTEMPTS):
+        if work.status in FINAL or not work.body:
+            return as_it_is(work)
+        found = _read(work)
+        decision, standing = await _judge(session, found, learn_tags, chosen)
+        if decision.status is work.status:
+            return decision
+        if await EventRepository(session).settle(work, found, decision, standing):
+            if standing is not None:
+                await _follow_up(session, work, found, decision, standing, learn_tags)
+            return decision
+        work = await load(session, work.id)
+    raise Unsettled(str(work.id))
+
+
+async def load(session: AsyncSession, event_id: UUID) -> Work:
+    """Raises NotFound."""
+    row = await EventRepository(session).get(event_id)
+    if row is None:
+        raise NotFound
+    return Work.of(row)
+
+
+async def match_waiting(session: AsyncSession, user_id: str, learn_tags: LearnTags) -> int:
+    """Settle what has waited for this person, who is locked; answers how many events.
+
+    A match may bind a contact, and that contact may have more events: so until there are none. The locks of addresses
+    and contacts are not taken here, after the person's: whoever calls this holds those that matter.
+    """
+    events, settled = EventRepository(session), 0
+    while waiting := await events.waiting_for(user_id):
+        for row in await events.lock(waiting):
+            if row.status != Status.UNMATCHED:
+                continue
+            work, found = Work.of(row), _read(Work.of(row))
+            standing = await events.standing(
+                found.contact_id, found.email, found.tag or "", chosen=user_id, locking=False
+            )
+            early = without_standing(found.kind, found.tag, learn_tags)
+            decision = early or decide(learn_tags[found.tag or ""], standing)
+            await events.settle(work, found, decision, standing)
+            if standing is not None:
+                await _grant(session, work, found, decision, standing)
+            settled += 1
+    return settled
+
+
+async def match(session: AsyncSession, event_id: UUID, user_id: str, actor_id: str, learn_tags: LearnTags) -> Decision:
+    """Settle an event for the person that an administrator names; binds its contact to them, if they have none.
+
+    Raises NotFound, EventIsFinal, EventUnreadable, Conflict for the erased, KajabiContactTaken.
+    """
+    work = await load(session, event_id)
+    if work.status in FINAL and work.user_id != user_id:
+        raise EventIsFinal
+    found = _read(work)
+    standing = await EventRepository(session).standing(found.contact_id, found.email, found.tag or "", chosen=user_id)
+    if standing is None or standing.person_id is None:
+        raise NotFound
+    if standing.erased:
+        raise Conflict("This person has been erased; nothing can be matched to them.")
+    if standing.contact_owner not in {None, user_id}:
+        raise KajabiContactTaken
+    decision = await process(session, work, learn_tags, chosen=user_id)
+    details = {"userId": user_id, "status": decision.status.value}
+    record(session, actor_id=actor_id, action="kajabi.match", target_type="kajabi_event", target_id=event_id,
+           details=details)  # fmt: skip
+    return decision
+
+
+async def _judge(
+    session: AsyncSession, found: Delivery, learn_tags: LearnTags, chosen: str | None
+) -> tuple[Decision, Standing | None]:
+    early = without_standing(found.kind, found.tag, learn_tags)
+    if early is not None or found.tag is None:
+        return early or Decision(Status.IGNORED), None
+    standing = await EventRepository(session).standing(found.contact_id, found.email, found.tag, chosen=chosen)
+    return decide(learn_tags[found.tag], standing), standing
+
+
+async def _follow_up(
+    session: AsyncSession,
+    work: Work,
+    found: Delivery,
+    decision: Decision,
+    standing: Standing,
+    learn_tags: LearnTags,
+) -> None:
+    if await _grant(session, work, found, decision, standing) and standing.person_id is not None:
+        await match_waiting(session, standing.person_id, learn_tags)
+
+
+async def _grant(session: AsyncSession, work: Work, found: Delivery, decision: Decision, standing: Standing) -> bool:
+    """Ledger row, contact, badges and audit row of a processed event; tells whether a contact was bound."""
+    if decision.status is not Status.PROCESSED or standing.person_id is None:
+        return False
+    if decision.append:
+        await LedgerRepository(session).append(_entry(work, found, decision, standing))
+    bound = await _bind(session, found, standing)
+    badges = await grant_earned(session, standing.person_id) if decision.points else []
+    details = {"eventId": str(work.id), "tag": found.tag, "points": decision.points, "badges": badges, "bound": bound}
+    record(session, actor_id=None, action="kajabi.grant", target_type="user", target_id=standing.person_id,
+           details=details)  # fmt: skip
+    return bound
+
+
+def _entry(work: Work, found: Delivery, decision: Decision, standing: Standing) -> NewEntry:
+    return NewEntry(
+        user_id=standing.person_id or "",
+        activity_code="LEARN",
+        source="WEBHOOK",
+        delta_points=decision.points or 0,
+        external_event_id=causes.kajabi_grant(standing.grant_contact or "", found.tag or ""),
+        event_time=found.event_time or work.created_at,
+    )
+
+
+async def _bind(session: AsyncSession, found: Delivery, standing: Standing) -> bool:
+    """At the first match. Who has another contact keeps it: a second one of theirs is still found by the e-mail."""
+    free = standing.bound_contact is None and standing.contact_owner is None
+    if not free or found.contact_id is None or standing.person_id is None:
+        return False
+    return await EventRepository(session).bind(standing.person_id, found.contact_id)
+
+
+def _read(work: Work) -> Delivery:
+    try:
+        return read(work.body, now=utcnow())
+    except (NotJson, UnknownShape) as error:
+        raise EventUnreadable(str(error)) from error
+
+
+def as_it_is(work: Work) -> Decision:
+    return Decision(work.status, work.error, work.points_awarded, duplicate_of=work.duplicate_of)
