@@ -6,17 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, select, text, tuple_
+from sqlalchemy import Row, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.activities.repository import ActivityRepository
-from elevate_api.points.rules import Standing, compute_award
+from elevate_api.points.rules import compute_award
 from elevate_api.review.awards import rates_of
-from elevate_api.review.schemas import ClaimOut, QueueItemOut, SubmitterOut, WarningOut
-from elevate_api.review.suspicion import Evidence, Surroundings, suspicion_score, warnings_for
+from elevate_api.review.schemas import ClaimOut, HistoryOut, QueueItemOut, SubmitterOut, WarningOut
+from elevate_api.review.surroundings import Around, histories_of, surroundings_of
+from elevate_api.review.suspicion import Evidence, suspicion_score, warnings_for
 from elevate_api.submissions.models import ReviewClaim, Submission
 from elevate_api.submissions.presenter import present
 from elevate_api.submissions.repository import PageKey, SubmissionRepository
+from elevate_api.submissions.schemas import SubmissionOut
 from elevate_api.users.models import User
 
 
@@ -31,38 +33,6 @@ class QueueFilter:
 
 
 _LIVE_CLAIM = and_(ReviewClaim.submission_id == Submission.id, ReviewClaim.expires_at > func.clock_timestamp())
-
-# Per submission: what its person has been awarded in the stage, whether another one of the stage is approved with
-# points, 7 days of AMPLIFY claims up to it, approved sessions of the same day, the certificate approved elsewhere.
-_AROUND = text("""
-    SELECT s.id,
-      (SELECT coalesce(sum(l.delta_points), 0)::bigint FROM points_ledger l
-       WHERE l.user_id = s.user_id AND l.activity_code = s.activity_code
-         AND (l.external_event_id IS NULL OR l.external_event_id NOT LIKE 'adjustment:%')) AS awarded,
-      EXISTS (SELECT FROM submissions o WHERE o.user_id = s.user_id AND o.activity_code = s.activity_code
-         AND o.status = 'APPROVED' AND o.id <> s.id AND coalesce(o.points_awarded, 1) > 0) AS has_awarded_approval,
-      week.peers, week.students, sessions.found AS sessions,
-      (SELECT o.id FROM submissions o WHERE o.activity_code = 'LEARN' AND o.status = 'APPROVED'
-         AND lower(o.payload ->> 'certificateHash') = lower(s.payload ->> 'certificateHash')
-         AND o.user_id <> s.user_id LIMIT 1) AS certificate_of
-    FROM submissions s
-    CROSS JOIN LATERAL (
-      SELECT coalesce(sum(w.peers_trained), 0)::bigint AS peers,
-             coalesce(sum(w.students_trained), 0)::bigint AS students
-      FROM submissions w
-      WHERE s.activity_code = 'AMPLIFY' AND w.user_id = s.user_id AND w.activity_code = 'AMPLIFY'
-        AND w.status IN ('PENDING', 'APPROVED')
-        AND w.created_at > s.created_at - interval '7 days' AND w.created_at <= s.created_at
-    ) week
-    CROSS JOIN LATERAL (
-      SELECT coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'payload', d.payload)), '[]') AS found
-      FROM submissions d
-      WHERE s.activity_code = 'AMPLIFY' AND d.user_id = s.user_id AND d.activity_code = 'AMPLIFY'
-        AND d.status = 'APPROVED' AND d.id <> s.id
-        AND d.payload ->> 'sessionDate' = s.payload ->> 'sessionDate'
-    ) sessions
-    WHERE s.id = ANY(:ids)
-""")
 
 
 def _base() -> Select[Submission, User, ReviewClaim]:
@@ -106,29 +76,36 @@ async def _items(
         return []
     ids = [row.Submission.id for row in rows]
     files = await SubmissionRepository(session).attachments(ids)
-    around = {row.id: row for row in await session.execute(_AROUND, {"ids": ids})}
+    around = await surroundings_of(session, ids)
+    histories = await histories_of(session, {row.User.id for row in rows})
     rates = {activity.code: rates_of(activity) for activity in await ActivityRepository(session).all()}
     return [
-        _item(row, present(row.Submission, files[row.Submission.id]), around[row.Submission.id], rates, now)
+        _item(
+            row,
+            present(row.Submission, files[row.Submission.id]),
+            around[row.Submission.id],
+            histories[row.User.id],
+            rates,
+            now,
+        )
         for row in rows
     ]
 
 
-def _item(row: Any, submission: Any, around: Any, rates: Any, now: datetime) -> QueueItemOut:
-    evidence = Evidence(submission.id, submission.payload)
-    sessions = tuple(Evidence(UUID(found["id"]), found["payload"]) for found in around.sessions)
-    warned = warnings_for(
-        evidence, Surroundings(sessions, around.certificate_of, week_peers=around.peers, week_students=around.students)
-    )
+def _item(
+    row: Any, submission: SubmissionOut, around: Around, history: HistoryOut, rates: Any, now: datetime
+) -> QueueItemOut:
+    warned = warnings_for(Evidence(submission.id, submission.payload), around.surroundings)
     award = compute_award(
         rates[submission.activity_code],
-        Standing(around.awarded, around.has_awarded_approval),
+        around.standing,
         peers=row.Submission.peers_trained or 0,
         students=row.Submission.students_trained or 0,
     )
     return QueueItemOut(
         submission=submission,
         submitter=SubmitterOut.model_validate({name: getattr(row.User, name) for name in SubmitterOut.model_fields}),
+        history=history,
         waiting_seconds=max(0, int((now - submission.created_at).total_seconds())),
         claim=_claim(row.ReviewClaim),
         warnings=[WarningOut.model_validate(warning) for warning in warned],

@@ -34,9 +34,30 @@ class WarningOut(Schema):
     submission_id: UUID | None = Field(description="The other submission, where there is one.")
 
 
+class RejectionOut(Schema):
+    submission_id: UUID
+    activity_code: ActivityCode
+    note: str
+    reviewed_at: Instant
+
+
+class HistoryOut(Schema):
+    """What the submitter has done so far, this submission included."""
+
+    submissions: dict[str, dict[str, int]] = Field(
+        description="By stage and status; what there is none of is left out.",
+        examples=[{"EXPLORE": {"APPROVED": 1, "PENDING": 1}}],
+    )
+    total_points: int = Field(description="Net points of the ledger, at this moment.")
+    rejected: int = Field(description="Rejections so far.")
+    last_rejections: list[RejectionOut] = Field(description="Up to three, the latest first.")
+    member_since: Instant
+
+
 class QueueItemOut(Schema):
     submission: SubmissionOut
     submitter: SubmitterOut
+    history: HistoryOut
     waiting_seconds: int
     claim: ClaimOut | None = Field(description="Who holds it now; null when it is free.")
     warnings: list[WarningOut]

@@ -19,13 +19,22 @@ class WarningCode(StrEnum):
     DUPLICATE_SESSION = "DUPLICATE_SESSION"
     CERTIFICATE_ALREADY_USED = "CERTIFICATE_ALREADY_USED"
     AMPLIFY_QUOTA_NEAR = "AMPLIFY_QUOTA_NEAR"
+    SAME_FILE = "SAME_FILE"
+    SAME_LINK = "SAME_LINK"
+    SAME_TEXT = "SAME_TEXT"
 
 
 WEIGHTS: Mapping[WarningCode, int] = {
     WarningCode.DUPLICATE_SESSION: 60,
     WarningCode.CERTIFICATE_ALREADY_USED: 80,
     WarningCode.AMPLIFY_QUOTA_NEAR: 20,
+    WarningCode.SAME_FILE: 70,
+    WarningCode.SAME_LINK: 50,
+    WarningCode.SAME_TEXT: 50,
 }
+"""Points of suspicion. A certificate or file that somebody else sent has hardly an innocent reason; two sessions in one
+hour may be a typing error; one post or text may belong to two people who worked together; a full week is no offence.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +53,22 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What stands around a submission: the person's APPROVED AMPLIFY sessions, the same certificate approved for
-    somebody else, and what the person's AMPLIFY claims of the 7 days up to it add up to.
+    somebody else, and what the person's AMPLIFY claims of the 7 days up to it add up to. The last three name another
+    submission with a file of the same bytes by somebody else, the same post, or the same reflection (case, punctuation
+    and white space aside) by anybody.
     """
 
     approved_sessions: tuple[Evidence, ...] = ()
     certificate_of: UUID | None = None
     week_peers: int = 0
     week_students: int = 0
+    same_file_in: UUID | None = None
+    same_link_in: UUID | None = None
+    same_text_in: UUID | None = None
 
 
 def warnings_for(evidence: Evidence, around: Surroundings) -> list[Warned]:
-    return [*_duplicate_sessions(evidence, around), *_certificate(around), *_quota(around)]
+    return [*_duplicate_sessions(evidence, around), *_certificate(around), *_quota(around), *_copies(around)]
 
 
 def suspicion_score(warned: Iterable[Warned]) -> int:
@@ -85,6 +99,15 @@ def _quota(around: Surroundings) -> Iterator[Warned]:
     if around.week_peers > PEERS_WARNING or around.week_students > STUDENTS_WARNING:
         message = f"7 days of AMPLIFY name {around.week_peers} peers and {around.week_students} students."
         yield Warned(WarningCode.AMPLIFY_QUOTA_NEAR, message)
+
+
+def _copies(around: Surroundings) -> Iterator[Warned]:
+    if around.same_file_in is not None:
+        yield Warned(WarningCode.SAME_FILE, "Somebody else has sent a file with the same bytes.", around.same_file_in)
+    if around.same_link_in is not None:
+        yield Warned(WarningCode.SAME_LINK, "Another submission names the same post.", around.same_link_in)
+    if around.same_text_in is not None:
+        yield Warned(WarningCode.SAME_TEXT, "Another submission has the same reflection.", around.same_text_in)
 
 
 def _start(payload: Mapping[str, Any]) -> datetime | None:
