@@ -217,6 +217,45 @@ class SchedulerSettings(Group):
     stale_seconds: int = Field(1800, ge=1, validation_alias="VIEW_STALE_SECONDS")
 
 
+class AlertSettings(Group):
+    """Thresholds and durations of the alert rules, the operations manual's by default. Durations are in seconds."""
+
+    enabled: bool = Field(True, validation_alias="ALERTS_ENABLED")
+    interval: int = Field(15, ge=1, validation_alias="ALERTS_INTERVAL_SECONDS")
+    reminder: int = Field(3600, ge=60, validation_alias="ALERTS_REMINDER_SECONDS")
+    refresh_failure_hold: int = Field(300, ge=0, validation_alias="ALERT_REFRESH_FAILURE_HOLD_SECONDS")
+    event_quiet: int = Field(900, ge=0, validation_alias="ALERT_EVENT_QUIET_SECONDS")
+    slow_query: float = Field(10, gt=0, validation_alias="ALERT_SLOW_QUERY_SECONDS")
+    slow_query_hold: int = Field(60, ge=0, validation_alias="ALERT_SLOW_QUERY_HOLD_SECONDS")
+    pool_utilization: float = Field(0.8, gt=0, lt=1, validation_alias="ALERT_POOL_UTILIZATION")
+    pool_hold: int = Field(300, ge=0, validation_alias="ALERT_POOL_HOLD_SECONDS")
+    review_queue: int = Field(50, ge=1, validation_alias="ALERT_REVIEW_QUEUE")
+    review_queue_hold: int = Field(3600, ge=0, validation_alias="ALERT_REVIEW_QUEUE_HOLD_SECONDS")
+    submissions_drop: float = Field(0.5, gt=0, lt=1, validation_alias="ALERT_SUBMISSIONS_DROP")
+    submissions_median: int = Field(20, ge=1, validation_alias="ALERT_SUBMISSIONS_MEDIAN")
+    staleness_every: int = Field(3600, ge=0, validation_alias="ALERT_VIEW_STALENESS_EVERY_SECONDS")
+    kajabi_events: int = Field(20, ge=0, validation_alias="ALERT_KAJABI_EVENTS")
+    kajabi_age: int = Field(86_400, ge=0, validation_alias="ALERT_KAJABI_AGE_SECONDS")
+
+
+class NoticeSettings(Group):
+    """Who hears of alerts, besides the log. Addresses come from here only, never from a request."""
+
+    webhook_url: OptionalSecret = Field(None, validation_alias="ALERT_WEBHOOK_URL")
+    slack_url: OptionalSecret = Field(None, validation_alias="ALERT_SLACK_WEBHOOK_URL")
+    email_to: CommaList = Field((), validation_alias="ALERT_EMAIL_TO")
+    email_from: OptionalText = Field(None, validation_alias="ALERT_EMAIL_FROM")
+    smtp_host: OptionalText = Field(None, validation_alias="SMTP_HOST")
+    smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
+    smtp_username: OptionalText = Field(None, validation_alias="SMTP_USERNAME")
+    smtp_password: OptionalSecret = Field(None, validation_alias="SMTP_PASSWORD")
+
+
+class TracingSettings(Group):
+    endpoint: OptionalText = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
 class RateLimitSettings(Group):
     enabled: bool = Field(True, validation_alias="RATE_LIMIT_ENABLED")
     anonymous: str = Field("300/minute", validation_alias="RATE_LIMIT_ANONYMOUS")
@@ -246,6 +285,9 @@ class Settings(BaseModel):
     machines: MachineSettings = Field(default_factory=MachineSettings)
     attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    notices: NoticeSettings = Field(default_factory=NoticeSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
     seed: SeedSettings = Field(default_factory=SeedSettings)
 
@@ -296,12 +338,21 @@ def production_faults(settings: Settings) -> list[str]:
         faults.append("CLERK_ISSUER, CLERK_JWKS_URL or CLERK_JWT_KEY: one is required in production")
     if settings.clerk.configured and not settings.clerk.issuer:
         faults.append("CLERK_ISSUER: required in production, or tokens of another instance would be accepted")
+    faults += notice_faults(settings.notices)
     for name, secret in weak_candidates(settings):
         if secret is not None and len(set(secret.get_secret_value())) < MIN_SECRET_LENGTH // 2:
             faults.append(f"{name}: too simple, use a random value")
         elif secret is not None and len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
             faults.append(f"{name}: shorter than {MIN_SECRET_LENGTH} characters")
     return faults
+
+
+def notice_faults(notices: NoticeSettings) -> list[str]:
+    """What keeps notices from going out; empty when all is well."""
+    if not notices.email_to:
+        return []
+    wanted = {"SMTP_HOST": notices.smtp_host, "ALERT_EMAIL_FROM": notices.email_from}
+    return [f"{name}: required where ALERT_EMAIL_TO is set" for name, value in wanted.items() if not value]
 
 
 def weak_candidates(settings: Settings) -> list[tuple[str, SecretStr | None]]:

@@ -1,6 +1,7 @@
 """Every mapped class, so that whoever needs the whole schema (migrations, checks) has it by one import."""
 
 from elevate_api.activities.models import Activity
+from elevate_api.alerts.models import Alert, AlertEvent, AlertNotice, AlertSample, AlertSilence
 from elevate_api.analytics.models import AnalyticsRefresh
 from elevate_api.attachments.models import AttachmentRemoval, SubmissionAttachment
 from elevate_api.audit.models import AuditEntry
@@ -16,6 +17,11 @@ from elevate_api.users.models import User
 
 MODELS = (
     Activity,
+    Alert,
+    AlertEvent,
+    AlertNotice,
+    AlertSample,
+    AlertSilence,
     AnalyticsRefresh,
     AppSetting,
     AttachmentRemoval,

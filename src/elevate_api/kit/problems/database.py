@@ -23,7 +23,8 @@ UNAVAILABLE = "UNAVAILABLE"
 class DatabaseError:
     """One error of the database as the driver reported it; `message` and `detail` are for us, not for callers.
 
-    `sqlstate` is None for faults found by the driver itself, UNAVAILABLE when the server could not be used.
+    `sqlstate` is None for faults found by the driver itself, UNAVAILABLE when the server could not be used. `context`
+    names the functions that were running, the inmost first.
     """
 
     constraint: str | None
@@ -31,6 +32,7 @@ class DatabaseError:
     detail: str | None
     message: str
     table: str | None = None
+    context: str | None = None
 
 
 ConstraintProblems = Mapping[str, Callable[[DatabaseError], Problem]]
@@ -79,6 +81,7 @@ def _from_server(error: Any) -> DatabaseError:
         detail=error.detail,
         message=str(error.message or error),
         table=error.table_name,
+        context=error.context,
     )
 
 
