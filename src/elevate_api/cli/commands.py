@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from elevate_api.cli import analytics, db, points
+from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
 from elevate_api.cli.openapi import openapi
+from elevate_api.cli.output import log_to_stderr
 from elevate_api.cli.serve import serve
 from elevate_api.cli.token import token
 from elevate_api.cli.users import users_app
@@ -36,6 +38,7 @@ def _top(
     ] = False,
 ) -> None:
     """Backend of the LEAPS Tracker. Settings come from the environment and .env (see .env.example)."""
+    log_to_stderr()
 
 
 app.command()(dev)
@@ -44,5 +47,6 @@ app.add_typer(db.app)
 app.add_typer(analytics.app)
 app.add_typer(users_app)
 app.add_typer(points.app)
+app.command()(check)
 app.command()(token)
 app.command()(openapi)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 import typer
 from pydantic import TypeAdapter
 from rich.console import Console
@@ -61,6 +62,11 @@ def cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(str(part) for part in value)
     return " ".join(str(value).split())
+
+
+def log_to_stderr() -> None:
+    """What services log must not get into what a script reads. `serve` and `dev` configure logging for themselves."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @contextmanager
