@@ -170,6 +170,20 @@ async def test_an_edit_is_judged_over_every_window_that_contains_it(
     assert detail(info)["used"]["peers"] == 35
 
 
+async def test_a_window_leaves_out_what_lies_exactly_seven_days_before_its_end(
+    service: Connection, operator: Connection, person: str
+) -> None:
+    """25 three days before and 25 four days after are in no window together; each is in one with the edited claim."""
+    middle = datetime(2024, 5, 15, 3, tzinfo=UTC)
+    async with restoring(operator):
+        await claim(operator, person, 25, created_at=middle - timedelta(days=3))
+        edited = await claim(operator, person, 1, created_at=middle)
+        await claim(operator, person, 25, created_at=middle + timedelta(days=4))
+    await recount(service, edited, 25)
+    with refused(QUOTA):
+        await recount(service, edited, 26)
+
+
 async def test_windows_that_do_not_contain_the_edited_one_are_not_judged(
     service: Connection, operator: Connection, person: str
 ) -> None:

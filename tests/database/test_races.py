@@ -1,5 +1,6 @@
 """Rules under simultaneous transactions, each on a connection of its own."""
 
+import asyncio
 import json
 from collections.abc import Awaitable
 from typing import Any
@@ -8,7 +9,7 @@ import asyncpg
 import pytest
 from tests.database.conftest import Connect
 from tests.support.racing import race
-from tests.support.sql import Connection, add_person, approve, edit, submit
+from tests.support.sql import Connection, add_person, approve, edit, refused, submit
 
 QUOTA = "submissions_amplify_quota"
 
@@ -25,6 +26,15 @@ def outcomes(results: list[Any]) -> tuple[int, list[str]]:
             assert isinstance(result, asyncpg.IntegrityConstraintViolationError), result
             rules.append(result.constraint_name)
     return len(results) - len(rules), rules
+
+
+async def until_blocked(watcher: Connection, blocked: Connection, task: asyncio.Task[Any]) -> None:
+    """Return when that connection waits for a lock; its task must not have ended."""
+    query = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
+    async with asyncio.timeout(10):
+        while not await watcher.fetchval(query, blocked.get_server_pid()):
+            assert not task.done(), "it did not wait"
+            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("round_", range(3))
@@ -115,6 +125,19 @@ async def test_two_demotions_of_the_last_two_superadmins_leave_one(
     demote = "UPDATE users SET role = 'ADMIN' WHERE id = $1"
     results = await race(*(lane.execute(demote, boss) for lane, boss in zip(lanes, ("boss", "other"), strict=True)))
     assert outcomes(results) == (1, ["users_last_superadmin"])
+
+
+async def test_a_demotion_waits_for_the_one_before_it(connect: Connect, service: Connection) -> None:
+    for boss in ("boss", "other"):
+        await add_person(service, boss, "SUPERADMIN")
+    first, second = await connections(connect, 2)
+    demote = "UPDATE users SET role = 'ADMIN' WHERE id = $1"
+    async with first.transaction():
+        await first.execute(demote, "boss")
+        waiting = asyncio.create_task(second.execute(demote, "other"))
+        await until_blocked(service, second, waiting)
+    with refused("users_last_superadmin"):
+        await waiting
 
 
 async def test_a_demotion_beside_an_erasure_leaves_one(connect: Connect, service: Connection) -> None:

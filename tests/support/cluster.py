@@ -145,13 +145,17 @@ def _make_templates(server: EmbeddedServer, cluster: Cluster) -> None:
         server.psql(statement, database=BARE, user=OWNER)
     migrate(cluster.address(BARE))
     server.create_database(SEEDED, BARE)
-    outside_the_loop(lambda: asyncio.run(_seed(cluster.address(SEEDED))))
+    outside_the_loop(lambda: asyncio.run(_seed_at(cluster.address(SEEDED))))
 
 
-async def _seed(address: Address) -> None:
-    app = AppSettings.model_validate({})
-    settings = Settings(app=app, seed=SeedSettings.model_validate({}))
+async def _seed_at(address: Address) -> None:
     database = Database(address, pooled=False)
+    await seed(database)
+    await database.dispose()
+
+
+async def seed(database: Database) -> None:
+    """The reference data, with the settings' defaults whatever the environment says."""
+    settings = Settings(app=AppSettings.model_construct(), seed=SeedSettings.model_construct())
     async with database.session() as session:
         await reference.seed(session, settings)
-    await database.dispose()
