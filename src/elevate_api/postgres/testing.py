@@ -69,6 +69,18 @@ def _memory() -> Path | None:
     return _SHARED_MEMORY if roomy and not info.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
+def crash(server: EmbeddedServer) -> None:
+    """Kill -9 the server; return when none of its processes is left. Its backends would answer a moment longer.
+
+    ``server.start()`` brings it back, as after a power cut.
+    """
+    status = server.status()
+    if status.pid is None:
+        raise StartError("there is no server to crash")
+    os.kill(status.pid, signal.SIGKILL)
+    postmaster.end_stragglers(status.cluster, _PATIENCE)
+
+
 def _parent() -> Path:
     account = accounts.choose(Path("/nonexistent"))
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes the folder itself
