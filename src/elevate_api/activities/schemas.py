@@ -1,7 +1,7 @@
 from pydantic import Field
 
+from elevate_api.activities.codes import ActivityCode
 from elevate_api.kit.schemas import Schema
-from elevate_api.points.rules import ActivityCode
 
 
 class ActivityOut(Schema):

@@ -4,18 +4,11 @@ The numbers come from the `activities` rows; which rule a stage follows is here.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from elevate_api.activities.codes import ActivityCode as ActivityCode
 
 ADJUSTMENT_PERCENT = 20
 """A reviewer may move an award by this share of the computed points, rounded up."""
-
-
-class ActivityCode(StrEnum):
-    LEARN = "LEARN"
-    EXPLORE = "EXPLORE"
-    AMPLIFY = "AMPLIFY"
-    PRESENT = "PRESENT"
-    SHINE = "SHINE"
 
 
 @dataclass(frozen=True, slots=True)
