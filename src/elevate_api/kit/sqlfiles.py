@@ -72,5 +72,8 @@ def replace(op: Executes, name: str, *, old: int, new: int) -> None:
 
 
 def _literal(statement: str) -> str:
-    """Alembic reads `:name` as a parameter; a colon that is no cast is escaped."""
-    return re.sub(r"(?<!:):(?=[A-Za-z_])", r"\\:", statement)
+    """Alembic reads `:name` as a parameter; where it would, the colon is escaped.
+
+    Not after a letter, as in 'elevate:email:': it is no parameter there, and the escape would stay in the text.
+    """
+    return re.sub(r"(?<![:\w]):(?=[A-Za-z_])", r"\\:", statement)
