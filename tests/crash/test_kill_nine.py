@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,7 +19,7 @@ from elevate_api.config import Settings
 from elevate_api.kit.db import Address, Database
 from elevate_api.ops import migrations
 from elevate_api.postgres.server import EmbeddedServer
-from elevate_api.postgres.testing import scratch_dir
+from elevate_api.postgres.testing import crash, scratch_dir
 from elevate_api.seeds.reference import seed
 
 TEACHERS, REVIEWERS = 8, 3
@@ -130,7 +129,7 @@ async def traffic(service: Service, server: EmbeddedServer) -> Acknowledged:
         for number in range(KILLS):
             await seen.more(BETWEEN_KILLS)
             if number % 2:
-                kill_postmaster(server)
+                crash(server)
                 server.start()  # in the main thread: the server ends with the thread that starts it
             else:
                 service.kill()
@@ -139,12 +138,6 @@ async def traffic(service: Service, server: EmbeddedServer) -> Acknowledged:
         over.set()
         await asyncio.gather(*running)
     return seen
-
-
-def kill_postmaster(server: EmbeddedServer) -> None:
-    pid = server.status().pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_half_done(server: EmbeddedServer, tmp_path: Path) -> None:

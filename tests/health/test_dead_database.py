@@ -1,8 +1,6 @@
 """The one promise that only a server of its own can test: an answer within two seconds whatever PostgreSQL does."""
 
 import asyncio
-import os
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -108,9 +106,7 @@ async def test_a_stopped_server_is_reported_and_found_again_without_a_restart_of
 
 async def test_a_killed_server_is_reported(server: EmbeddedServer, monitor: HealthMonitor) -> None:
     assert (await ask(monitor))[0] == 200
-    pid = server.status().pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    crash(server)
 
     assert (await ask(monitor))[0] == 503
     server.start()
