@@ -15,6 +15,7 @@ from elevate_api.health.schemas import HealthOut, UnhealthyOut
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kit.db import Address, Database
 from elevate_api.postgres import EmbeddedServer, ephemeral
+from elevate_api.postgres.testing import crash
 
 LIMIT = 2.0
 
