@@ -4,6 +4,7 @@ from elevate_api.activities.router import router as activities
 from elevate_api.analytics.router import router as cron
 from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
+from elevate_api.backups.router import router as backups
 from elevate_api.badges.router import router as badges
 from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
@@ -30,6 +31,7 @@ ROUTERS = (
     review,
     corrections,
     people,
+    backups,
     reconciliation,
     kajabi,
     cron,

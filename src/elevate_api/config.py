@@ -29,6 +29,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 MIN_SECRET_LENGTH = 16
 """Characters; what cron services ask of CRON_SECRET, taken for every shared secret of ours."""
 SVIX_PREFIX = "whsec_"
+BACKUP_KEY_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -256,6 +257,47 @@ class TracingSettings(Group):
     endpoint: OptionalText = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
+def _backup_keys(values: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for value in values:
+        try:
+            key = base64.b64decode(value.get_secret_value(), validate=True)
+        except ValueError:
+            key = b""
+        if len(key) != BACKUP_KEY_BYTES:
+            message = f"the base64 of {BACKUP_KEY_BYTES} random bytes, as `openssl rand -base64 32` prints"
+            raise ValueError(message)
+    return values
+
+
+class BackupSettings(Group):
+    """Scheduled where there is a folder. Of several keys the first encrypts and all decrypt, for rotation."""
+
+    directory: Annotated[Path | None, BeforeValidator(_blank_to_none)] = Field(None, validation_alias="BACKUP_DIR")
+    keys: Annotated[SecretList, AfterValidator(_backup_keys)] = Field((), validation_alias="BACKUP_KEY")
+    dump_seconds: int = Field(86_400, ge=600, validation_alias="BACKUP_DUMP_SECONDS")
+    increment_seconds: int = Field(2700, ge=60, validation_alias="BACKUP_INCREMENT_SECONDS")
+    keep_daily: int = Field(7, ge=1, le=366, validation_alias="BACKUP_KEEP_DAILY")
+    keep_weekly: int = Field(4, ge=0, le=520, validation_alias="BACKUP_KEEP_WEEKLY")
+    wal_archive: Annotated[Path | None, BeforeValidator(_blank_to_none)] = Field(
+        None, validation_alias="BACKUP_WAL_ARCHIVE"
+    )
+
+
+class RetentionSettings(Group):
+    """Months that data with an end is kept (shared/domain.md)."""
+
+    evidence_months: int = Field(24, ge=1, le=1200, validation_alias="RETENTION_EVIDENCE_MONTHS")
+    kajabi_months: int = Field(12, ge=1, le=1200, validation_alias="RETENTION_KAJABI_MONTHS")
+    audit_months: int = Field(24, ge=1, le=1200, validation_alias="RETENTION_AUDIT_MONTHS")
+
+
+class ReplicaSettings(Group):
+    """A standby that analytics reads and exports go to, as long as it is at most `max_lag_seconds` behind."""
+
+    url: OptionalSecret = Field(None, validation_alias="ANALYTICS_DATABASE_URL")
+    max_lag_seconds: float = Field(30, gt=0, validation_alias="ANALYTICS_MAX_LAG_SECONDS")
+
+
 class RateLimitSettings(Group):
     enabled: bool = Field(True, validation_alias="RATE_LIMIT_ENABLED")
     anonymous: str = Field("300/minute", validation_alias="RATE_LIMIT_ANONYMOUS")
@@ -288,6 +330,9 @@ class Settings(BaseModel):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     notices: NoticeSettings = Field(default_factory=NoticeSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
+    backups: BackupSettings = Field(default_factory=BackupSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    replica: ReplicaSettings = Field(default_factory=ReplicaSettings)
     rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
     seed: SeedSettings = Field(default_factory=SeedSettings)
 

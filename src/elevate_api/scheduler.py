@@ -9,6 +9,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from elevate_api.analytics import jobs as analytics
+from elevate_api.backups import jobs as backups
 from elevate_api.config import Settings
 from elevate_api.kajabi import jobs as kajabi
 from elevate_api.kit import idempotency
@@ -29,6 +30,7 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
     """Every job of the service, a line a package."""
     return [
         *analytics.jobs(settings.scheduler),
+        *backups.jobs(settings),
         *kajabi.jobs(settings.kajabi),
         JobSpec("purge-idempotency-keys", PURGE_SECONDS, _purge_idempotency_keys),
     ]

@@ -57,6 +57,7 @@ TABLE: dict[Operation, Role | None] = {
     ("POST", "/api/review/{submission_id}/reject"): R,
     ("POST", "/api/review/{submission_id}/revoke"): A,
     ("POST", "/api/admin/points/adjustments"): A,
+    ("GET", "/api/admin/ops/backups"): A,
     ("GET", "/api/admin/users"): A,
     ("GET", "/api/admin/users/{user_id}"): A,
     ("PATCH", "/api/admin/users/{user_id}"): A,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from elevate_api.cli import analytics, db, points
+from elevate_api.cli import backup
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
@@ -48,5 +49,6 @@ app.add_typer(analytics.app)
 app.add_typer(users_app)
 app.add_typer(points.app)
 app.command()(check)
+app.add_typer(backup.app)
 app.command()(token)
 app.command()(openapi)

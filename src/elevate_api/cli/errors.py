@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from elevate_api.cli import INTERRUPTED
 from elevate_api.config import SettingsError
 from elevate_api.kit.problems import Problem, describe
+from elevate_api.kit.procedures import ProcedureFailed
 from elevate_api.postgres import EmbeddedPostgresError
 
 FAILED, MISUSED = 1, 2
@@ -30,7 +31,7 @@ class ElevateGroup(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except SettingsError as error:
             raise _exit(str(error), MISUSED) from error
-        except (CommandFailed, EmbeddedPostgresError, CommandError) as error:
+        except (CommandFailed, ProcedureFailed, EmbeddedPostgresError, CommandError) as error:
             raise _exit(str(error), FAILED) from error
         except Problem as problem:
             raise _exit(problem.detail or problem.title, FAILED) from problem

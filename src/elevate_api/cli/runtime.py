@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 
 from elevate_api.addresses import direct_address, service_address
+from elevate_api.backups import wal
 from elevate_api.config import AppSettings, Settings, SettingsError
 from elevate_api.kit.db import Address, Database
 from elevate_api.ops.roles import SERVICE_ROLE
@@ -38,7 +39,12 @@ def embedded_server(settings: Settings) -> Iterator[EmbeddedServer]:
 
     Enter it from the main thread, as the server ends with the thread that started it. Raises EmbeddedPostgresError.
     """
-    with EmbeddedServer(settings.embedded.data_dir) as server:
+    archive = settings.backups.wal_archive
+    options = None if archive is None else wal.archive_settings(archive)
+    server = EmbeddedServer(settings.embedded.data_dir, settings=options)
+    if archive is not None:
+        wal.prepare_archive(archive, server.layout.cluster)
+    with server:
         server.ensure_database(EMBEDDED_DATABASE)
         yield server
 

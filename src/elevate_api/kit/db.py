@@ -30,6 +30,8 @@ class Address:
     url: URL
     transaction_pooled: bool
     connect_args: dict[str, Any] = field(default_factory=dict)
+    root_certificate: str | None = None
+    """The file of `sslrootcert`, for PostgreSQL's own tools; asyncpg has it in its context."""
 
     @classmethod
     def parse(cls, raw: str, *, pooled: bool = False) -> "Address":
@@ -46,9 +48,10 @@ class Address:
         query = {key: value if isinstance(value, str) else value[-1] for key, value in url.query.items()}
         flagged = query.get("pgbouncer", "").lower() in {"true", "1"} or url.port == TRANSACTION_POOLER_PORT
         query = {key: value for key, value in query.items() if key not in FOREIGN_PARAMETERS}
+        root = query.get("sslrootcert")
         arguments = _connect_args(query)
         url = url.set(drivername="postgresql+asyncpg", query=query)
-        return cls(url, pooled or flagged, arguments)
+        return cls(url, pooled or flagged, arguments, root)
 
     def driver_arguments(self) -> dict[str, Any]:
         """Arguments for `asyncpg.connect`: what health probes and COPY use beside the pool."""
