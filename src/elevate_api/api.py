@@ -6,6 +6,7 @@ from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
 from elevate_api.backups.router import router as backups
 from elevate_api.badges.router import router as badges
+from elevate_api.clerk.router import router as clerk
 from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
@@ -34,6 +35,7 @@ ROUTERS = (
     backups,
     reconciliation,
     kajabi,
+    clerk,
     cron,
     health,
 )

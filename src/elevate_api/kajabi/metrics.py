@@ -20,9 +20,9 @@ LATENCY = Histogram(
 )
 WAITING = Gauge(
     "leaps_kajabi_waiting_events", "Events that wait: unmatched, failed, or not yet processed.", ["status"],
-    registry=REGISTRY,
+    registry=REGISTRY, multiprocess_mode="mostrecent",
 )  # fmt: skip
 UNMATCHED_AGE = Gauge(
     "leaps_kajabi_unmatched_age_seconds", "Age of the event that has waited longest for its person; 0 without one.",
-    registry=REGISTRY,
+    registry=REGISTRY, multiprocess_mode="mostrecent",
 )  # fmt: skip

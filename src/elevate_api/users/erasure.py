@@ -1,17 +1,26 @@
 """Erasing a person: what identifies them goes, what they earned and decided stays (shared/domain.md)."""
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.audit.service import record
+from elevate_api.kit.clock import utcnow
+from elevate_api.kit.db import Database
 from elevate_api.kit.problems import NotFound, describe
 from elevate_api.users.errors import LastSuperadmin
 from elevate_api.users.models import User
 from elevate_api.users.repository import UserRepository
 
+BATCH = 500
 _ERASE = text("SELECT erase_user(:id)")
+_DUE = text("""
+    SELECT id FROM users WHERE erase_at <= clock_timestamp() AND erased_at IS NULL ORDER BY erase_at LIMIT :most
+""")
 _LAST = "users_last_superadmin"
+
+log = structlog.get_logger(__name__)
 
 
 async def erase(session: AsyncSession, user_id: str, *, actor_id: str | None) -> None:
@@ -49,3 +58,26 @@ async def postpone(session: AsyncSession, user: User, *, reason: str) -> None:
     await session.refresh(user)
     details = {"reason": reason}
     record(session, actor_id=None, action="user.suspend", target_type="user", target_id=user.id, details=details)
+
+
+async def erase_due(database: Database) -> int:
+    """Erase everybody whose time has come, each in a transaction of their own; answers how many.
+
+    The last SUPERADMIN is left until there is another; so is whoever asked to stay meanwhile.
+    """
+    async with database.session() as session:
+        due = list(await session.scalars(_DUE, {"most": BATCH}))
+    return sum([await _erase_if_still_due(database, user_id) for user_id in due])
+
+
+async def _erase_if_still_due(database: Database, user_id: str) -> bool:
+    async with database.session() as session:
+        user = (await UserRepository(session).lock(user_id)).get(user_id)
+        if user is None or user.erased_at is not None or user.erase_at is None or user.erase_at > utcnow():
+            return False
+        try:
+            await erase(session, user_id, actor_id=None)
+        except LastSuperadmin:
+            log.warning("last_superadmin_waits_for_erasure", user_id=user_id)
+            return False
+    return True
