@@ -1,6 +1,7 @@
 """The map of the API: every router, a line each. Only this module imports routers."""
 
 from elevate_api.activities.router import router as activities
+from elevate_api.alerts.router import router as alerts
 from elevate_api.analytics.router import router as cron
 from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
@@ -11,6 +12,7 @@ from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
 from elevate_api.leaderboards.router import router as leaderboards
+from elevate_api.metrics.router import router as metrics
 from elevate_api.points.router import router as points
 from elevate_api.profiles.router import router as profiles
 from elevate_api.review.admin_router import router as corrections
@@ -36,6 +38,8 @@ ROUTERS = (
     reconciliation,
     kajabi,
     clerk,
+    alerts,
     cron,
     health,
+    metrics,
 )

@@ -7,6 +7,9 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from elevate_api.addresses import service_address
+from elevate_api.alerts import jobs as alerts
+from elevate_api.alerts.monitor import AlertMonitor
+from elevate_api.alerts.recorder import Recorder
 from elevate_api.api import ROUTERS
 from elevate_api.attachments import jobs as attachments
 from elevate_api.attachments.local import PATH as FILES
@@ -22,6 +25,10 @@ from elevate_api.kit.middleware import Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.limits import build_limiter, charge
+from elevate_api.metrics import requests
+from elevate_api.metrics.figures import Figures
+from elevate_api.metrics.process import Sampler
+from elevate_api.ops.migrations import pending_count
 from elevate_api.scheduler import Scheduler, declared_jobs
 from elevate_api.users.clerk import build_directory
 from elevate_api.users.guards import document_guards
@@ -63,8 +70,17 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
-    jobs = [*declared_jobs(settings), *attachments.jobs(app.state.evidence.storage)]
+    app.state.alerts = AlertMonitor(settings, app.state.database, pending_count)
+    app.state.recorder = Recorder(app.state.database.address)
+    app.state.recorder.listen(app.state.database)
+    jobs = [
+        *declared_jobs(settings),
+        *attachments.jobs(app.state.evidence.storage),
+        *alerts.jobs(settings.alerts, app.state.alerts),
+    ]
     app.state.scheduler = Scheduler(app.state.database, jobs) if settings.scheduler.enabled else None
+    app.state.sampler = Sampler(app.state.database, app.state.scheduler)
+    app.state.figures = Figures(app.state.database.address)
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
@@ -103,11 +119,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         hsts=settings.app.production,
         secret_after=(f"{WEBHOOKS}kajabi/",),
         quiet=("/health/", "/api/health/", "/metrics"),
+        observe=requests.observe,
     )
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.sampler.start()
     if app.state.scheduler is not None:
         app.state.scheduler.start()
     try:
@@ -115,6 +133,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if app.state.scheduler is not None:
             await app.state.scheduler.stop()
+        await app.state.sampler.close()
+        await app.state.figures.close()
+        await app.state.alerts.close()
+        await app.state.recorder.close()
         await app.state.health.close()
         await app.state.verifier.aclose()
         await app.state.directory.aclose()

@@ -31,6 +31,7 @@ TABLE: dict[Operation, Role | None] = {
     ("HEAD", "/health/database"): PUBLIC,
     ("GET", "/api/health/database"): PUBLIC,
     ("HEAD", "/api/health/database"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,  # a token of its own where METRICS_TOKEN is set
     ("GET", "/api/cron/refresh-analytics"): PUBLIC,  # a secret of its own
     ("POST", "/api/cron/refresh-analytics"): PUBLIC,
     ("GET", "/api/me"): P,
@@ -66,6 +67,11 @@ TABLE: dict[Operation, Role | None] = {
     ("POST", "/api/webhooks/kajabi"): PUBLIC,  # secrets of their own
     ("POST", "/api/webhooks/kajabi/{token}"): PUBLIC,
     ("POST", "/api/webhooks/clerk"): PUBLIC,
+    ("GET", "/api/admin/alerts"): A,
+    ("POST", "/api/admin/alerts/{alert_id}/acknowledge"): A,
+    ("GET", "/api/admin/alerts/silences"): A,
+    ("POST", "/api/admin/alerts/silences"): A,
+    ("DELETE", "/api/admin/alerts/silences/{silence_id}"): A,
     ("GET", "/api/admin/users"): A,
     ("GET", "/api/admin/users/{user_id}"): A,
     ("PATCH", "/api/admin/users/{user_id}"): A,
@@ -97,6 +103,7 @@ def test_the_document_shows_every_route_and_no_other(app: FastAPI) -> None:
 def concrete(path: str) -> str:
     some_id = "0198f2a4-7c1e-7b3a-9d54-2f6f0f3a1c11"
     known = {"submission_id": some_id, "attachment_id": some_id, "user_id": "nobody", "event_id": some_id}
+    known |= {"alert_id": some_id, "silence_id": some_id}
     return path.format(**known) if "{" in path else path
 
 

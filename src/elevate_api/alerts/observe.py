@@ -5,7 +5,7 @@ A look answers None where the rule does not apply, or where nothing could be fou
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -105,13 +105,14 @@ async def refreshes(line: Any, _around: Surroundings) -> Observation:
 
 
 async def staleness(line: Any, around: Surroundings) -> Observation:
-    """A view that was never refreshed is stale, too."""
-    stale: dict[str, int | None] = {}
-    for row in await line.fetch(FRESHNESS):
-        at = row["refreshed_at"]
-        age = None if at is None else (around.now - at).total_seconds()
-        if age is None or age > around.stale_seconds:
-            stale[row["view"]] = None if age is None else round(age)
+    """A view that was never refreshed is as old as the watch over it, or every first start would be an alarm."""
+    first = await line.fetchval("SELECT id FROM alerts ORDER BY id LIMIT 1")
+    watched_since = around.now if first is None else datetime.fromtimestamp((first.int >> 80) / 1000, UTC)  # UUIDv7
+    ages = {
+        row["view"]: round((around.now - (row["refreshed_at"] or watched_since)).total_seconds())
+        for row in await line.fetch(FRESHNESS)
+    }
+    stale = {view: age for view, age in ages.items() if age > around.stale_seconds}
     summary = f"older than {around.stale_seconds:g} s: {', '.join(stale)}" if stale else "every view is fresh"
     return Observation(bool(stale), summary, {"ageSeconds": stale})
 

@@ -48,6 +48,7 @@ class Recorder:
         self._counts: Counter[Kind] = Counter()
         self._seen: dict[Kind, _Seen] = {}
         self._writing: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._closing = asyncio.Event()
 
     def listen(self, database: Database) -> None:
@@ -76,6 +77,10 @@ class Recorder:
 
     async def flush(self) -> bool:
         """Write what was counted; False when that failed, and it is kept."""
+        async with self._one_at_a_time:
+            return await self._flush()
+
+    async def _flush(self) -> bool:
         counts, self._counts = self._counts, Counter()
         if not counts:
             return True

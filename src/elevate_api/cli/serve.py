@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from elevate_api.cli.listening import listener, options, terminable, undisturbed
 from elevate_api.cli.runtime import EMBEDDED_DATABASE, embedded_server, load_settings
 from elevate_api.config import Settings
 from elevate_api.kit import logging
+from elevate_api.kit.metrics import MULTIPROCESS
 from elevate_api.ops.roles import SERVICE_ROLE
 
 APPLICATION = "elevate_api.asgi:build"
@@ -33,7 +35,7 @@ def serve(
     logging.configure(settings.app.log_level, json=settings.app.production)
     with listener(host, port):
         pass  # a taken port is said plainly, and before anything is started
-    with terminable(), _database(settings), undisturbed():
+    with terminable(), _database(settings), _counting(workers), undisturbed():
         _check()
         uvicorn.run(
             APPLICATION,
@@ -55,6 +57,17 @@ def _database(settings: Settings) -> Iterator[None]:
     with embedded_server(settings) as server:
         os.environ["DATABASE_URL"] = server.dsn(EMBEDDED_DATABASE, SERVICE_ROLE)
         os.environ.pop("DIRECT_URL", None)
+        yield
+
+
+@contextmanager
+def _counting(workers: int) -> Iterator[None]:
+    """Several workers count in files of one folder, so that a scrape of any tells of all. A folder given is kept."""
+    if workers == 1 or MULTIPROCESS in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="elevate-metrics-") as folder:
+        os.environ[MULTIPROCESS] = folder
         yield
 
 

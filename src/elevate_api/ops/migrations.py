@@ -1,6 +1,7 @@
 """Running Alembic: upgrade, downgrade, and where a database stands."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from alembic import command
 from alembic.config import Config
@@ -60,6 +61,12 @@ def state_of(current: str | None) -> MigrationState:
         return MigrationState(current, order[-1], (), ahead=True)
     start = order.index(current) + 1 if current is not None else 0
     return MigrationState(current, order[-1], tuple(order[start:]), ahead=False)
+
+
+@lru_cache(maxsize=16)
+def pending_count(current: str | None) -> int:
+    """How many of this code's migrations a database at `current` lacks; 0 for one that is ahead."""
+    return len(state_of(current).pending)
 
 
 async def read_current(session: AsyncSession) -> str | None:
