@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elevate_api.cli import analytics, db, points
-from elevate_api.cli import backup
+from elevate_api.cli import analytics, backup, db, emergency, kajabi, ops, points
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
@@ -34,7 +33,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback prints it)
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
@@ -47,7 +46,10 @@ app.command()(serve)
 app.add_typer(db.app)
 app.add_typer(analytics.app)
 app.add_typer(users_app)
+app.add_typer(kajabi.app)
 app.add_typer(points.app)
+app.add_typer(ops.app)
+app.add_typer(emergency.app)
 app.command()(check)
 app.add_typer(backup.app)
 app.command()(token)
