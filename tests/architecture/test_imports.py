@@ -12,7 +12,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         (
             {"kit", "postgres"},
             {"config"},
-            {"addresses"},
+            {"addresses", "features"},
             {"audit"},
             {"auth"},
             {"users"},
@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"submissions", "badges", "leaderboards"},
             {"attachments", "review", "kajabi", "analytics", "profiles", "exports"},
             {"clerk"},  # its webhooks are counted with Kajabi's
-            {"privacy"},  # gathers what everybody above knows of a person
+            {"privacy", "retention"},
             {"alerts"},
             {"ops"},
             {"health", "seeds", "backups", "metrics"},

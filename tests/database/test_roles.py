@@ -155,10 +155,15 @@ DDL = [
 ]
 
 
-@pytest.mark.parametrize("statement", DDL)
-async def test_the_service_may_not(statement: str, service: Connection) -> None:
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await service.execute(statement)
+async def test_the_service_changes_no_schema_no_rule_and_no_history(service: Connection) -> None:
+    allowed = []
+    for statement in DDL:
+        try:
+            await service.execute(statement)
+        except asyncpg.InsufficientPrivilegeError:
+            continue
+        allowed.append(statement)
+    assert allowed == []
 
 
 async def test_the_service_passes_no_right_on(service: Connection, operator: Connection) -> None:
