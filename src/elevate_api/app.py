@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from elevate_api.addresses import service_address
+from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
 from elevate_api.alerts.monitor import AlertMonitor
 from elevate_api.alerts.recorder import Recorder
@@ -70,7 +71,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
-    app.state.alerts = AlertMonitor(settings, app.state.database, pending_count)
+    app.state.alerts = AlertMonitor(settings, app.state.database, pending_count, alert_sources(settings))
     app.state.recorder = Recorder(app.state.database.address)
     app.state.recorder.listen(app.state.database)
     jobs = [

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 
 from elevate_api.alerts.faults import evidence_of, rule_of
-from elevate_api.alerts.metrics import DATABASE_ERRORS
+from elevate_api.alerts.metrics import DATABASE_ERRORS, REFUSALS
 from elevate_api.alerts.rules import Name
 from elevate_api.kit.aside import aside
 from elevate_api.kit.clock import utcnow
@@ -25,6 +25,9 @@ WRITE_SECONDS = 3.0
 RETRY_SECONDS = 5.0
 KINDS = 200
 """Kinds of errors kept while the database cannot be written; more are counted with the last of their rule."""
+
+LIMITS = ("submissions_amplify_quota", "submissions_hourly_limit")
+"""Names by which the database refuses what would be too much."""
 
 log = structlog.get_logger(__name__)
 Kind = tuple[Name, str]
@@ -66,6 +69,8 @@ class Recorder:
         if described is None:
             return
         DATABASE_ERRORS.labels(described.sqlstate or "driver").inc()
+        if described.constraint in LIMITS:
+            REFUSALS.labels(described.constraint).inc()
         rule = rule_of(described)
         if rule is None:
             return

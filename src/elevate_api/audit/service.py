@@ -4,8 +4,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from elevate_api.audit.metrics import ACTIONS
 from elevate_api.audit.models import AuditEntry
 from elevate_api.kit.context import current_request_id
+from elevate_api.kit.metrics import after_commit
 
 
 def record(
@@ -31,3 +33,4 @@ def record(
             request_id=current_request_id(),
         )
     )
+    after_commit(session, ACTIONS.labels(action).inc)

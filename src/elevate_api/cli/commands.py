@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elevate_api.cli import analytics, backup, db, emergency, kajabi, ops, points
+from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
@@ -45,6 +45,7 @@ app.command()(dev)
 app.command()(serve)
 app.add_typer(db.app)
 app.add_typer(analytics.app)
+app.add_typer(alerts.app)
 app.add_typer(users_app)
 app.add_typer(kajabi.app)
 app.add_typer(points.app)

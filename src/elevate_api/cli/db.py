@@ -34,9 +34,19 @@ def migrate() -> None:
         before = asyncio.run(_state(address))
         if settings.database.url is None:
             asyncio.run(_make_service_role(address))
-        migrations.upgrade(address)
+        _upgrade(address)
     applied = ", ".join(before.pending) or "nothing to apply"
     console.print(f"At {before.head}: {applied}.")
+
+
+def _upgrade(address: Address) -> None:
+    """A failure is kept where the alert rule migration_failure looks, and so is that it is over."""
+    try:
+        migrations.upgrade(address)
+    except Exception as error:
+        asyncio.run(migrations.record_run(address, ok=False, error=type(error).__name__))
+        raise
+    asyncio.run(migrations.record_run(address, ok=True))
 
 
 @app.command()

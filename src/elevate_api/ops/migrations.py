@@ -1,19 +1,35 @@
 """Running Alembic: upgrade, downgrade, and where a database stands."""
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import func, text
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from elevate_api.kit.db import Address
+from elevate_api.kit.db import Address, Database
+from elevate_api.kit.jobs import JobRun
 from elevate_api.kit.sqlfiles import migrations_dir
 
+log = structlog.get_logger(__name__)
 UNDEFINED_TABLE = "42P01"
+JOB = "migrate"
+"""What a migration is called in `job_runs`, where an alert looks for failures."""
+JOB = "migrate"
+"""Name of its runs in `job_runs`; the alert rule migration_failure reads the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A revision and the first line of what it says about itself."""
+
+    revision: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,21 @@ def downgrade(address: Address, revision: str) -> None:
     command.downgrade(alembic_config(address), revision)
 
 
+def undone_by(current: str, to: str) -> list[Migration]:
+    """What a downgrade from `current` to `to` (a revision, `base`, or -1 and so on) takes back, the newest first.
+
+    Raises alembic's CommandError for a revision that there is not.
+    """
+    scripts = ScriptDirectory.from_config(alembic_config())
+    history = [Migration(one.revision, one.doc) for one in scripts.iterate_revisions(current, "base")]
+    if to.startswith("-"):
+        return history[: int(to[1:])]
+    if to == "base":
+        return history
+    wanted = scripts.get_revision(to).revision
+    return [one for one in history if one.revision > wanted]
+
+
 def state_of(current: str | None) -> MigrationState:
     """Compare a database's revision with this code's."""
     scripts = ScriptDirectory.from_config(alembic_config())
@@ -63,10 +94,33 @@ def state_of(current: str | None) -> MigrationState:
     return MigrationState(current, order[-1], tuple(order[start:]), ahead=False)
 
 
+async def record_run(address: Address, *, ok: bool, error: str | None = None) -> None:
+    """Keep how a migration ended, for the alert. A database that has no room for it, or is gone, is no error here."""
+    database = Database(address, pooled=False)
+    try:
+        async with database.session() as session:
+            session.add(JobRun(name=JOB, triggered_by="cli", finished_at=func.clock_timestamp(), ok=ok, error=error))
+    except (SQLAlchemyError, OSError) as failure:
+        log.warning("migration_not_recorded", error=type(failure).__name__)
+    finally:
+        await database.dispose()
+
+
 @lru_cache(maxsize=16)
 def pending_count(current: str | None) -> int:
     """How many of this code's migrations a database at `current` lacks; 0 for one that is ahead."""
     return len(state_of(current).pending)
+
+
+async def record_run(session: AsyncSession, *, ok: bool, outcome: dict[str, str | None], error: str | None) -> None:
+    """Keep how a migration ended, in a transaction after it; nothing where there is no table for it yet."""
+    if await session.scalar(text("SELECT to_regclass('public.job_runs')")) is None:
+        return
+    statement = text("""
+        INSERT INTO job_runs (name, triggered_by, finished_at, ok, outcome, error)
+        VALUES (:name, 'cli', clock_timestamp(), :ok, CAST(:outcome AS jsonb), :error)
+    """)
+    await session.execute(statement, {"name": JOB, "ok": ok, "outcome": json.dumps(outcome), "error": error})
 
 
 async def read_current(session: AsyncSession) -> str | None:

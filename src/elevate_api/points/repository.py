@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from elevate_api.kit.metrics import after_commit
 from elevate_api.kit.repository import Repository
+from elevate_api.points import metrics
 from elevate_api.points.events import ADJUSTMENT_PREFIX
 from elevate_api.points.models import LedgerEntry, PointAdjustment
 
@@ -45,7 +48,10 @@ class LedgerRepository(Repository):
             .on_conflict_do_nothing(index_elements=[LedgerEntry.external_event_id])
             .returning(LedgerEntry.id)
         )
-        return (await self._session.execute(statement)).scalar() is not None
+        appended = (await self._session.execute(statement)).scalar() is not None
+        if appended:
+            after_commit(self._session, partial(metrics.appended, entry.source, entry.delta_points))
+        return appended
 
     async def awarded(self, user_id: str, activity_code: str) -> int:
         """Net points that count against the stage's cap: everything but administrators' adjustments."""

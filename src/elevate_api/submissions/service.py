@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.audit.service import record
+from elevate_api.kit.metrics import after_commit
 from elevate_api.kit.problems import FieldError, NotFound, ValidationFailed
 from elevate_api.kit.problems.validation import pointer
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.errors import SubmissionNotPending
+from elevate_api.submissions.metrics import CREATED
 from elevate_api.submissions.models import Submission
 from elevate_api.submissions.payloads import PAYLOADS, Payload, future_dates, stored_form
 from elevate_api.submissions.repository import SubmissionRepository
@@ -31,6 +33,7 @@ async def create(session: AsyncSession, user_id: str, new: NewSubmission, now: d
             visibility=new.visibility,
         )
     )
+    after_commit(session, CREATED.labels(new.activity_code).inc)
     _audit(session, user_id, "submission.create", submission)
     return submission
 
