@@ -1,5 +1,6 @@
 """Processing events again. Idempotent: what is final stays, what comes to the same is not written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,11 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from elevate_api.audit.service import record
 from elevate_api.kajabi import queries, service
 from elevate_api.kajabi.errors import EventUnreadable
+from elevate_api.kajabi.forecast import Forecast, Progress
+from elevate_api.kajabi.payload import NotJson, UnknownShape, read
 from elevate_api.kajabi.queries import Key
-from elevate_api.kajabi.rules import Decision, Status
+from elevate_api.kajabi.repository import EventRepository, Work
+from elevate_api.kajabi.rules import FINAL, Decision, Status
 from elevate_api.kajabi.service import LearnTags
+from elevate_api.kit.clock import utcnow
+from elevate_api.kit.db import Database
 
 BATCH = 100
+LISTED = 5000
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +67,43 @@ async def batch(
     for _, event_id in keys[:BATCH]:
         tally.add(status, await _guarded(session, event_id, actor_id, learn_tags))
     return tally
+
+
+async def several(
+    database: Database,
+    event_ids: Sequence[UUID],
+    was: Status,
+    learn_tags: LearnTags,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Tally:
+    """Each event in a transaction of its own; `dry_run` only forecasts, reading without locks.
+
+    `was` is the status that they had: one that another of them has settled meanwhile counts as changed too.
+    """
+    tally, forecast = Tally(), Forecast(learn_tags)
+    for event_id in event_ids:
+        async with database.session() as session:
+            before = await service.load(session, event_id)
+            decision = (
+                await _foresee(session, before, forecast)
+                if dry_run
+                else await _guarded(session, event_id, None, learn_tags)
+            )
+        tally.add(was, decision)
+        progress(1)
+    return tally
+
+
+async def _foresee(session: AsyncSession, work: Work, forecast: Forecast) -> Decision:
+    if work.status in FINAL or not work.body:
+        return service.as_it_is(work)
+    try:
+        found = read(work.body, now=utcnow())
+    except (NotJson, UnknownShape):
+        return service.as_it_is(work)
+    return await forecast.of(EventRepository(session), found)
 
 
 async def _guarded(

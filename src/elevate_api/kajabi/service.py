@@ -83,7 +83,9 @@ async def match_waiting(session: AsyncSession, user_id: str, learn_tags: LearnTa
     return settled
 
 
-async def match(session: AsyncSession, event_id: UUID, user_id: str, actor_id: str, learn_tags: LearnTags) -> Decision:
+async def match(
+    session: AsyncSession, event_id: UUID, user_id: str, actor_id: str | None, learn_tags: LearnTags
+) -> Decision:
     """Settle an event for the person that an administrator names; binds its contact to them, if they have none.
 
     Raises NotFound, EventIsFinal, EventUnreadable, Conflict for the erased, KajabiContactTaken.
