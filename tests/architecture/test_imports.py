@@ -23,9 +23,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"clerk"},  # its webhooks are counted with Kajabi's
             {"privacy", "retention"},
             {"alerts"},
+            {"models"},
             {"ops"},
-            {"health", "seeds", "backups", "metrics"},
-            {"models", "constraints", "limits", "api", "scheduler"},
+            {"health", "seeds", "backups", "metrics", "transfer"},
+            {"constraints", "limits", "api", "scheduler", "alert_sources"},
             {"app"},
             {"asgi"},
             {"cli"},
