@@ -20,6 +20,8 @@ assert MODELS  # imported for the tables that they register on Base  # noqa: S10
 MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('elevate:migrate', 0))"
 # A migration that cannot get its lock gives up instead of queueing every request of the service behind it.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
+# Generous: building an index over everything takes long. It ends what would otherwise hold its locks for ever.
+STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '30min'"
 # Indexes that need an extension, so that a database may be right with them and without.
 WHERE_POSSIBLE = frozenset({"users_search_idx"})
 
@@ -35,6 +37,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text(MIGRATION_LOCK))
         connection.execute(text(LOCK_TIMEOUT))
+        connection.execute(text(STATEMENT_TIMEOUT))
         context.run_migrations()
         access = (migrations_dir() / "sql" / "access.sql").read_text(encoding="utf-8")
         connection.exec_driver_sql(access)

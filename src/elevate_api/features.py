@@ -74,7 +74,8 @@ async def states(session: AsyncSession) -> dict[str, bool]:
 async def switch(session: AsyncSession, feature: str, on: bool) -> None:
     """Run it as the owner of the tables: the service may not write settings. Raises KeyError for an unknown feature."""
     statement = text("""
-        INSERT INTO app_settings (key, value, description) VALUES ('feature:' || :feature, to_jsonb(:on), :description)
+        INSERT INTO app_settings (key, value, description)
+        VALUES ('feature:' || CAST(:feature AS text), to_jsonb(CAST(:on AS boolean)), :description)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
     """)
     await session.execute(statement, {"feature": feature, "on": on, "description": FEATURES[feature]})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points
+from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points, review
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
@@ -48,6 +48,7 @@ app.add_typer(analytics.app)
 app.add_typer(alerts.app)
 app.add_typer(users_app)
 app.add_typer(kajabi.app)
+app.add_typer(review.app)
 app.add_typer(points.app)
 app.add_typer(ops.app)
 app.add_typer(emergency.app)

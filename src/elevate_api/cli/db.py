@@ -2,16 +2,19 @@
 
 import asyncio
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from elevate_api.cli.errors import CommandFailed
+from elevate_api.cli.errors import FAILED, CommandFailed
+from elevate_api.cli.output import AsJson, Yes, ask, print_json, progress
 from elevate_api.cli.runtime import command_address, command_database, development_only, load_settings, opened
 from elevate_api.config import Settings
 from elevate_api.kit.db import Address
-from elevate_api.ops import migrations
+from elevate_api.ops import migrations, schema_check, schema_dump
 from elevate_api.ops.roles import SERVICE_ROLE, ensure_service_role
 from elevate_api.seeds import demo as demo_seed
 from elevate_api.seeds import reference
@@ -22,7 +25,6 @@ console = Console(soft_wrap=True, highlight=False)
 NOT_AT_HEAD = 3
 """Exit code of `status` when migrations are pending: neither a failure nor misuse."""
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 WithDemo = Annotated[bool, typer.Option("--demo", help="Also fill an empty database with a demo.")]
 
 
@@ -42,7 +44,8 @@ def migrate() -> None:
 def _upgrade(address: Address) -> None:
     """A failure is kept where the alert rule migration_failure looks, and so is that it is over."""
     try:
-        migrations.upgrade(address)
+        with progress("Migrating"):
+            migrations.upgrade(address)
     except Exception as error:
         asyncio.run(migrations.record_run(address, ok=False, error=type(error).__name__))
         raise
@@ -50,10 +53,13 @@ def _upgrade(address: Address) -> None:
 
 
 @app.command()
-def status() -> None:
+def status(as_json: AsJson = False) -> None:
     """Show where the database stands. Exit code 0 at the head or ahead of it, 3 when migrations are pending."""
     with command_address(load_settings()) as address:
         state = asyncio.run(_state(address))
+    if as_json:
+        print_json({**asdict(state), "up_to_date": state.up_to_date})
+        raise typer.Exit(NOT_AT_HEAD if state.pending else 0)
     console.print(f"current  {state.current or 'none'}\nhead     {state.head}")
     console.print(f"pending  {', '.join(state.pending) or 'none'}")
     if state.ahead:
@@ -66,12 +72,17 @@ def status() -> None:
 def rollback(
     to: Annotated[str, typer.Option(help="A revision, `base` for none, or -1 for one step.")] = "-1", yes: Yes = False
 ) -> None:
-    """Take migrations back, with the data that only they have room for."""
-    with command_address(load_settings()) as address:
+    """Take migrations back, with the data that only they have room for. Names what it will undo, then asks."""
+    settings = load_settings()
+    with command_address(settings) as address:
         state = asyncio.run(_state(address))
         if state.current is None:
             raise CommandFailed("nothing was migrated yet")
-        _ask(yes, f"Take {address.url.database} back from {state.current} to {to}? Data may be lost.")
+        if state.ahead:
+            raise CommandFailed(f"the database is at {state.current}, which this version does not know")
+        for step in migrations.undone_by(state.current, to):
+            console.print(f"Undoes {step.revision}: {step.title}")
+        ask(settings, yes, f"Take {address.url.database} back from {state.current} to {to}? Data may be lost.")
         migrations.downgrade(address, to)
         state = asyncio.run(_state(address))
     console.print(f"At {state.current or 'base'}.")
@@ -93,10 +104,59 @@ def reset(demo: WithDemo = False, yes: Yes = False) -> None:
     development_only("elevate db reset")
     settings = load_settings()
     with command_address(settings) as address:
-        _ask(yes, f"Drop every row of {address.url.database} and start again?")
+        ask(settings, yes, f"Drop every row of {address.url.database} and start again?")
         migrations.downgrade(address, "base")
         migrations.upgrade(address)
         asyncio.run(_seed(address, settings, demo=demo))
+
+
+@app.command()
+def check(as_json: AsJson = False) -> None:
+    """Compare the live database with the models and with what the migrations make: functions, triggers, views, grants.
+
+    Migrations are run once more into a schema of their own in a transaction that is rolled back. Exit code 1 when
+    something differs, 3 when migrations are pending.
+    """
+    with command_address(load_settings()) as address:
+        state = asyncio.run(_state(address))
+        with progress("Comparing"):
+            found = asyncio.run(_check(address, state))
+    wrong = [f"{area}: {line}" for area, lines in found.items() for line in lines]
+    if as_json:
+        print_json({"current": state.current, "head": state.head, "pending": state.pending, **found})
+    else:
+        console.print(f"At {state.current or 'none'}, head {state.head}.")
+        for line in wrong:
+            console.print(line)
+        console.print(f"{len(wrong)} differences." if wrong else "No difference from models and migrations.")
+    if wrong or state.ahead:
+        raise typer.Exit(FAILED)
+    if state.pending:
+        raise typer.Exit(NOT_AT_HEAD)
+
+
+@app.command()
+def push(as_json: AsJson = False) -> None:
+    """Bring a development database up to the code (the manual's db:push): migrate, then compare. Development only.
+
+    Models change the database by a migration only; one that still has to be written shows as a difference.
+    """
+    development_only("elevate db push")
+    migrate()
+    check(as_json)
+
+
+@app.command()
+def pull(
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+) -> None:
+    """Print the live schema as SQL, from pg_dump of the server's version (the manual's db:pull)."""
+    with command_address(load_settings()) as address, progress("Reading the schema"):
+        schema = asyncio.run(schema_dump.dump(address))
+    if output is None:
+        typer.echo(schema, nl=False)
+    else:
+        output.write_text(schema, encoding="utf-8")
 
 
 @app.command("app-role")
@@ -128,6 +188,19 @@ async def _state(address: Address) -> migrations.MigrationState:
         return migrations.state_of(await migrations.read_current(session))
 
 
+async def _check(address: Address, state: migrations.MigrationState) -> dict[str, list[str]]:
+    """Models are those of the head, so only a database that stands there is compared with them."""
+    if state.current is None or state.ahead:
+        return {}
+    async with opened(address) as database, database.engine.connect() as connection, connection.begin():
+        models = await schema_check.model_differences(connection) if state.up_to_date else []
+        return {
+            "models": models,
+            "migrations": await schema_check.differences(connection),
+            "access": await schema_check.open_doors(connection),
+        }
+
+
 async def _seed(address: Address, settings: Settings, *, demo: bool) -> None:
     async with opened(address) as database:
         async with database.session() as session:
@@ -139,11 +212,6 @@ async def _seed(address: Address, settings: Settings, *, demo: bool) -> None:
             async with database.session() as session:
                 written = await demo_seed.seed(session, settings.app.zone)
             console.print("Demo written." if written else "There is data already: no demo was written.")
-
-
-def _ask(yes: bool, question: str) -> None:
-    if not yes:
-        typer.confirm(question, abort=True)
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -14,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.auth.roles import Role
 from elevate_api.cli.errors import CommandFailed
+from elevate_api.cli.output import print_rows
 from elevate_api.cli.runtime import command_database, load_settings
 from elevate_api.config import Settings
+from elevate_api.kit.clock import utcnow
 from elevate_api.kit.problems import describe
+from elevate_api.ops.affected import people
 from elevate_api.users.errors import LastSuperadmin
 from elevate_api.users.models import User
 from elevate_api.users.repository import UserFilter, UserRepository
@@ -24,6 +28,14 @@ from elevate_api.users.schemas import AdminUserOut
 from elevate_api.users.service import set_role
 
 MAX_LISTED = 1000
+TIMES = [
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+]
 PIPED_WIDTH = 240
 """Columns where no terminal says how many there are, so that nothing is cut off for grep."""
 
@@ -73,6 +85,31 @@ def show(who: Who, as_json: AsJson = False) -> None:
     for name, value in user.model_dump(mode="json").items():
         table.add_row(name, "" if value is None else str(value))
     _console().print(table)
+
+
+@users_app.command()
+def affected(
+    since: Annotated[datetime, typer.Option(formats=TIMES, help="UTC unless an offset says otherwise.")],
+    until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Default: now.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """People whose data a loss or a recovery between these times touched, with addresses: whom to tell."""
+    window = (_in_utc(since), _in_utc(until) if until else utcnow())
+    rows = asyncio.run(_affected(load_settings(), *window))
+    if as_json:
+        _print_json(rows)
+        return
+    print_rows(rows, ("user_id", "name", "email", "email_verified", "touched"), none="Nobody.")
+    typer.echo(f"{len(rows)} people from {window[0]:%Y-%m-%d %H:%M:%S} to {window[1]:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+async def _affected(settings: Settings, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    async with command_database(settings, direct=_as_owner(settings)) as database, database.session() as session:
+        return [row async for row in people(session, since, until)]
 
 
 async def _promote(settings: Settings, who: str, role: Role) -> tuple[User, str]:

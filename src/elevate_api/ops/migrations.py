@@ -1,6 +1,5 @@
 """Running Alembic: upgrade, downgrade, and where a database stands."""
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,8 +17,6 @@ from elevate_api.kit.sqlfiles import migrations_dir
 
 log = structlog.get_logger(__name__)
 UNDEFINED_TABLE = "42P01"
-JOB = "migrate"
-"""What a migration is called in `job_runs`, where an alert looks for failures."""
 JOB = "migrate"
 """Name of its runs in `job_runs`; the alert rule migration_failure reads the last one."""
 
@@ -110,17 +107,6 @@ async def record_run(address: Address, *, ok: bool, error: str | None = None) ->
 def pending_count(current: str | None) -> int:
     """How many of this code's migrations a database at `current` lacks; 0 for one that is ahead."""
     return len(state_of(current).pending)
-
-
-async def record_run(session: AsyncSession, *, ok: bool, outcome: dict[str, str | None], error: str | None) -> None:
-    """Keep how a migration ended, in a transaction after it; nothing where there is no table for it yet."""
-    if await session.scalar(text("SELECT to_regclass('public.job_runs')")) is None:
-        return
-    statement = text("""
-        INSERT INTO job_runs (name, triggered_by, finished_at, ok, outcome, error)
-        VALUES (:name, 'cli', clock_timestamp(), :ok, CAST(:outcome AS jsonb), :error)
-    """)
-    await session.execute(statement, {"name": JOB, "ok": ok, "outcome": json.dumps(outcome), "error": error})
 
 
 async def read_current(session: AsyncSession) -> str | None:

@@ -7,17 +7,24 @@ the database, which its owner has.
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
+from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from elevate_api.kit.orm import Base
 from elevate_api.kit.sqlfiles import migrations_dir
+from elevate_api.models import MODELS
 from elevate_api.ops.migrations import alembic_config
 
+assert MODELS  # imported for the tables that they register on Base  # noqa: S101
 LIVE = "public"
+WHERE_POSSIBLE = frozenset({"users_search_idx"})
+"""Needs an extension that not every database may have, so no model names it; migrations/env.py says the same."""
 WHOLE = frozenset({"table", "view", "materialized view"})
 """What has parts: when one of these is missing or unexpected, its columns and indexes go without saying."""
 
@@ -53,6 +60,27 @@ async def differences(connection: AsyncConnection) -> list[str]:
     finally:
         await savepoint.rollback()
     return _compare(expected, live)
+
+
+async def model_differences(connection: AsyncConnection) -> list[str]:
+    """Compare the live tables, columns and indexes with the models, as Alembic's autogenerate does; sentences."""
+    return await connection.run_sync(_compare_models)
+
+
+def _compare_models(connection: Connection) -> list[str]:
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "index" or name not in WHERE_POSSIBLE,
+    }
+    found = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
+    flat = [step for part in found for step in (part if isinstance(part, list) else [part])]
+    return sorted(f"{step[0]}: {_named(step)}" for step in flat)
+
+
+def _named(step: tuple[Any, ...]) -> str:
+    """`table.column` or the name of whatever it is; Alembic's tuples differ by kind."""
+    words = [str(getattr(part, "name", part)) for part in step[1:] if isinstance(getattr(part, "name", part), str)]
+    return ".".join(words)
 
 
 async def open_doors(connection: AsyncConnection) -> list[str]:
