@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from elevate_api.kit.schemas import HttpsUrl, Instant, Line, Schema, Text
+from elevate_api.kit.schemas import Body, HttpsUrl, Instant, Line, Schema, Text
 
 
 class Person(Schema):
@@ -18,6 +18,16 @@ def test_names_are_camel_case_on_the_wire_and_snake_case_in_python() -> None:
     person = Person(first_name="  Ada ")
     assert person.model_dump_json() == '{"firstName":"Ada","createdAt":null}'
     assert Person.model_validate({"firstName": "Ada"}) == person
+
+
+def test_a_request_cannot_call_a_field_by_its_name_in_python() -> None:
+    class NewPerson(Body):
+        first_name: Text
+
+    assert NewPerson.model_validate({"firstName": "Ada"}).first_name == "Ada"
+    for body in ({"first_name": "Ada"}, {"first_name": "Ada", "firstName": "Ada"}):
+        with pytest.raises(ValidationError, match="Extra inputs"):
+            NewPerson.model_validate(body)
 
 
 def test_unknown_fields_are_refused() -> None:

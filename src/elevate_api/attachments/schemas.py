@@ -4,7 +4,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from elevate_api.attachments.names import ContentType
-from elevate_api.kit.schemas import Instant, Schema, Text
+from elevate_api.kit.schemas import Body, Instant, Schema, Text
 
 MAX_BYTES = 10 * 1024 * 1024
 """10 MB, counted in powers of two; the table's own check says the same."""
@@ -17,7 +17,7 @@ def _lower(value: object) -> object:
 Sha256 = Annotated[str, BeforeValidator(_lower), Field(pattern="^[0-9a-f]{64}$", min_length=64, max_length=64)]
 
 
-class NewAttachment(Schema):
+class NewAttachment(Body):
     """A file that is about to be uploaded."""
 
     filename: Annotated[Text, Field(min_length=1, max_length=255, examples=["certificate.pdf"])]

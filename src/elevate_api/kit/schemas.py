@@ -23,6 +23,12 @@ class Schema(BaseModel):
     )
 
 
+class Body(Schema):
+    """What a request brings: its fields have their names on the wire and no second ones, as the document says."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
 def rfc3339(value: object) -> object:
     """Refuse what pydantic would take for a time besides RFC 3339: bare numbers and dates (ValueError)."""
     if isinstance(value, datetime) or (isinstance(value, str) and "t" in value.lower()):

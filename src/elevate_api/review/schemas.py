@@ -3,7 +3,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from elevate_api.kit.schemas import Instant, Schema, Text, Whole
+from elevate_api.kit.schemas import Body, Instant, Schema, Text, Whole
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.schemas import SubmissionOut
 
@@ -69,12 +69,12 @@ class QueueItemsOut(Schema):
     items: list[QueueItemOut]
 
 
-class ClaimRequest(Schema):
+class ClaimRequest(Body):
     count: Annotated[Whole, Field(ge=1, le=20)] = 1
     activity_code: ActivityCode | None = None
 
 
-class Approval(Schema):
+class Approval(Body):
     note: Note | None = None
     points: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(
         default=None, description="Instead of the computed points, within 20 % of them and never beyond a cap."
@@ -83,12 +83,12 @@ class Approval(Schema):
     version: Version | None = Field(default=None, description="The version that you saw.")
 
 
-class Rejection(Schema):
+class Rejection(Body):
     note: Note
     version: Version | None = Field(default=None, description="The version that you saw.")
 
 
-class Revocation(Schema):
+class Revocation(Body):
     reason: Note
 
 
@@ -98,14 +98,14 @@ class ApprovalOut(Schema):
     badges_earned: list[str]
 
 
-class BulkDecision(Schema):
+class BulkDecision(Body):
     id: UUID
     decision: Literal["approve", "reject"]
     note: Note | None = Field(default=None, description="Required to reject.")
     version: Version | None = None
 
 
-class BulkRequest(Schema):
+class BulkRequest(Body):
     decisions: list[BulkDecision] = Field(min_length=1, max_length=100)
 
 
@@ -120,7 +120,7 @@ class BulkOut(Schema):
     results: list[BulkResult]
 
 
-class AdjustmentRequest(Schema):
+class AdjustmentRequest(Body):
     user_id: Annotated[Text, Field(min_length=1, max_length=255)]
     activity_code: ActivityCode
     delta_points: Annotated[Whole, Field(ge=-1000, le=1000)] = Field(description="Not 0.")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.alias_generators import to_camel
 
-from elevate_api.kit.schemas import HttpsUrl, Instant, Line, Schema, Text, Whole
+from elevate_api.kit.schemas import Body, HttpsUrl, Instant, Line, Text, Whole
 from elevate_api.points.rules import ActivityCode
 
 Paragraph = Annotated[Text, Field(min_length=1, max_length=5000)]
@@ -56,7 +56,7 @@ _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 DayOrInstant = Annotated[datetime | date, BeforeValidator(_date_or_instant)]
 
 
-class LearnPayload(Schema):
+class LearnPayload(Body):
     """A finished course. A `certificateHash` can be approved for one person only."""
 
     provider: Line
@@ -66,7 +66,7 @@ class LearnPayload(Schema):
     certificate_hash: Annotated[Text, Field(min_length=8, max_length=200)] | None = None
 
 
-class ExplorePayload(Schema):
+class ExplorePayload(Body):
     """A lesson with AI, reflected on."""
 
     reflection: Annotated[Text, Field(min_length=150, max_length=10_000)]
@@ -74,13 +74,13 @@ class ExplorePayload(Schema):
     school: Line | None = None
 
 
-class Location(Schema):
+class Location(Body):
     venue: Line | None = None
     city: Line | None = None
     country: Line | None = None
 
 
-class AmplifyPayload(Schema):
+class AmplifyPayload(Body):
     """A session in which others were trained; worth 2 points a peer and 1 a student."""
 
     peers_trained: Count = Field(ge=0, le=50)
@@ -100,14 +100,14 @@ class AmplifyPayload(Schema):
         return self
 
 
-class PresentPayload(Schema):
+class PresentPayload(Body):
     """A post about one's work."""
 
     linkedin_url: LinkedinUrl
     caption: Paragraph
 
 
-class ShinePayload(Schema):
+class ShinePayload(Body):
     """An idea worth showing; recognition only."""
 
     idea_title: Line

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue
 
-from elevate_api.kit.schemas import Instant, Schema
+from elevate_api.kit.schemas import Body, Instant, Schema
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.payloads import AmplifyPayload, ExplorePayload, LearnPayload, PresentPayload, ShinePayload
 
@@ -22,7 +22,7 @@ class Visibility(StrEnum):
     PUBLIC = "PUBLIC"
 
 
-class _NewSubmission(Schema):
+class _NewSubmission(Body):
     visibility: Visibility = Visibility.PRIVATE
 
 
@@ -56,7 +56,7 @@ NewSubmission = Annotated[
 ]
 
 
-class SubmissionEdit(Schema):
+class SubmissionEdit(Body):
     """What is given replaces what is there; the payload as a whole, in the form of the submission's own stage."""
 
     payload: dict[str, JsonValue] | None = Field(default=None, min_length=1)

@@ -3,7 +3,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from elevate_api.auth.roles import Role
-from elevate_api.kit.schemas import Instant, Line, Schema, Text
+from elevate_api.kit.schemas import Body, Instant, Line, Schema, Text
 from elevate_api.users.handles import PATTERN
 
 Handle = Annotated[str, Field(pattern=PATTERN, min_length=3, max_length=30, examples=["siti-nurhaliza"])]
@@ -26,7 +26,7 @@ class Me(Schema):
     created_at: Instant
 
 
-class MeUpdate(Schema):
+class MeUpdate(Body):
     """What is left out stays; null clears region, school or cohort. The other three cannot be empty."""
 
     handle: Handle = Field(default_factory=str)  # a factory, so that the schema shows no default: absent means absent
@@ -48,7 +48,7 @@ class AdminUserOut(Me):
     updated_at: Instant
 
 
-class AdminUserUpdate(Schema):
+class AdminUserUpdate(Body):
     """What is left out stays; null clears all but the role."""
 
     role: Role = Field(default_factory=lambda: Role.PARTICIPANT)
