@@ -47,6 +47,29 @@ async def test_a_payload_of_another_stage_is_refused(as_user: SignIn) -> None:
     assert (await teacher.post("/api/submissions", json=body)).json()["code"] == "VALIDATION_FAILED"
 
 
+async def test_the_stage_is_pointed_at_where_it_is_missing_or_none_of_ours(as_user: SignIn) -> None:
+    teacher = await as_user()
+    payload = payload_for("SHINE")
+    missing = await teacher.post("/api/submissions", json={"payload": payload})
+    assert missing.json()["errors"] == [{"pointer": "/activityCode", "message": "Field required"}]
+    unknown = await teacher.post("/api/submissions", json={"activityCode": "DANCE", "payload": payload})
+    stages = "'LEARN', 'EXPLORE', 'AMPLIFY', 'PRESENT', 'SHINE'"
+    assert unknown.json()["errors"] == [{"pointer": "/activityCode", "message": f"must be one of {stages}"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"activity_code": "SHINE", "payload": payload_for("SHINE")},
+        {"activityCode": "SHINE", "payload": {"idea_title": "A title", "idea_summary": "A summary"}},
+    ],
+)
+async def test_names_that_are_not_those_of_the_wire_are_refused(as_user: SignIn, body: dict[str, Any]) -> None:
+    teacher = await as_user()
+    answer = await teacher.post("/api/submissions", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+
+
 @pytest.mark.parametrize("field", ["status", "pointsAwarded", "userId", "createdAt", "reviewerId"])
 async def test_nobody_sets_what_the_service_decides(as_user: SignIn, field: str) -> None:
     teacher = await as_user()

@@ -1,5 +1,6 @@
 """FastAPI's validation errors as faults of the input, without echoing what was sent."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,8 +15,6 @@ MAX_LENGTH = 200
 
 PROBLEM_WHEN_MISSING: dict[tuple[str, str], type[Problem]] = {}
 """Inputs, as (source, name), whose absence is a problem of its own; written by the modules that ask for them."""
-
-_TAG_ERRORS = {"union_tag_invalid", "union_tag_not_found"}
 
 
 def problem_of(error: RequestValidationError) -> Problem:
@@ -42,7 +41,7 @@ def shortened(text: str) -> str:
 def _fault(item: Mapping[str, Any], body: Any) -> FieldError:
     source, *rest = item["loc"] or ("body",)
     if source == "body":
-        where = pointer(_in_document(rest, body, missing=item["type"] == "missing"))
+        where = pointer([*_in_document(rest, body, missing=item["type"] == "missing"), *_tag_of(item)])
     else:
         where = "/".join([source, *map(str, rest[:1])])
     return FieldError(shortened(where), shortened(_message(item)))
@@ -60,6 +59,13 @@ def _in_document(location: Sequence[str | int], document: Any, *, missing: bool)
     return path
 
 
+def _tag_of(item: Mapping[str, Any]) -> list[str]:
+    """The field that tells the members of a union apart, where it is the fault; its last name is the wire's."""
+    if not item["type"].startswith("union_tag_"):
+        return []
+    return re.findall(r"'([^']+)'", item.get("ctx", {}).get("discriminator", ""))[-1:]
+
+
 def _has(document: Any, part: str | int) -> bool:
     if isinstance(document, list):
         return isinstance(part, int) and 0 <= part < len(document)
@@ -68,9 +74,8 @@ def _has(document: Any, part: str | int) -> bool:
 
 def _message(item: Mapping[str, Any]) -> str:
     """Pydantic's words, except where they repeat the input."""
-    if item["type"] in _TAG_ERRORS:
-        context = item.get("ctx", {})
-        return (
-            f"{context.get('discriminator', 'The tag')} must be one of {context.get('expected_tags', 'the known ones')}"
-        )
+    if item["type"] == "union_tag_not_found":
+        return "Field required"
+    if item["type"] == "union_tag_invalid":
+        return f"must be one of {item['ctx']['expected_tags']}"
     return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
