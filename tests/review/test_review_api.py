@@ -189,7 +189,13 @@ async def test_the_queue_is_oldest_first_and_carries_what_a_decision_needs(
     }  # fmt: skip
     assert (first["claim"], first["warnings"], first["suspicionScore"], first["computedPoints"]) == (None, [], 0, 30)
     assert first["waitingSeconds"] >= 0
-    for query, count in (("cohort=2025A", 1), ("school=SMA 1", 1), ("activityCode=EXPLORE", 1), ("cohort=none", 0)):
+    for query, count in (
+        ("cohort=2025A", 1),
+        ("school=SMA 1", 1),
+        ("activityCode=EXPLORE", 1),
+        ("cohort=none", 0),
+        ("cohort=&school=", 2),
+    ):
         assert len((await reviewer.get(f"/api/review/queue?{query}")).json()["items"]) == count
 
 

@@ -56,7 +56,7 @@ async def review_queue(
     claimed: Annotated[bool | None, Query(description="Only those that somebody holds now, or only free ones.")] = None,
 ) -> Page[QueueItemOut]:
     """What waits for a decision, oldest first, with all that a decision needs."""
-    wanted = QueueFilter(activity_code, cohort, school, claimed)
+    wanted = QueueFilter(activity_code, cohort or None, school or None, claimed)
     after = paging.after(datetime, UUID)
     found = await queue(session, wanted, paging.fetch, after, utcnow())
     shown, cursor = cut(found, paging.limit, lambda item: (item.submission.created_at, item.submission.id))
