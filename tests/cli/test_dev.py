@@ -31,6 +31,13 @@ def to_paste(printed: list[str]) -> str:
     return "\n".join(printed[first:last])
 
 
+def who_am_i(printed: list[str], user_id: str) -> str:
+    """A call as somebody for whom a token is made by the command in the last printed sentence."""
+    sentence = next(line for line in printed if line.startswith("The tokens last"))
+    command = sentence.partition(": ")[2].replace("USER_ID", user_id)
+    return f'curl -sS "$API/api/me" -H "Authorization: Bearer $({command})"'
+
+
 def pasted(script: str) -> "subprocess.CompletedProcess[str]":
     """Into a shell that knows nothing of this project."""
     return subprocess.run(
@@ -66,10 +73,12 @@ def test_the_printed_lines_take_an_educator_to_a_changed_leaderboard_and_a_secon
     with running(*start_of(folder), folder=folder) as service:
         printed = service.read_until("Ready on http://127.0.0.1:")
         shell = pasted(to_paste(printed))
+        asked = pasted(f"{to_paste(printed).splitlines()[0]}\n{who_am_i(printed, 'user_typed')}")
         code, rest = service.end(signal.SIGINT)
 
     assert any(line.startswith("Docs page:    http://127.0.0.1:") for line in printed)
     assert shell.stderr == ""
+    assert json.loads(asked.stdout)["id"] == "user_typed", asked.stderr
     me, before, submitted, queue, approved, points, refreshed, after = documents(shell.stdout)
     assert me["role"] == "PARTICIPANT"
     assert submitted["status"] == "PENDING"

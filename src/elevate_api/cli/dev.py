@@ -156,7 +156,9 @@ def _print_walkthrough(settings: Settings, cast: walkthrough.Cast, url: str) -> 
     console.print("From submission to leaderboard: paste these lines into another terminal (bash or zsh).\n")
     for line in script:
         console.print(line, markup=False)
-    console.print("\nThe tokens last 8 hours; `elevate token USER_ID` makes others.\n")
+    console.print(
+        f"\nThe tokens last 8 hours. Others, for anybody: {walkthrough.token_command(settings)}\n", markup=False
+    )
 
 
 def _serve(settings: Settings, taken: socket.socket, url: str) -> None:

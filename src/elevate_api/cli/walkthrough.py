@@ -5,9 +5,11 @@ Labels are `echo` and not comments: an interactive zsh takes `#` for a command.
 
 import json
 import shlex
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -82,6 +84,13 @@ def lines(cast: Cast, settings: Settings, url: str, today: date) -> Iterator[str
     yield from _submit(cast, today)
     yield from _review(cast)
     yield from _refresh(cast)
+
+
+def token_command(settings: Settings) -> str:
+    """What makes a token for somebody else, to be typed anywhere: by its path, and with this service's key."""
+    folder = settings.embedded.data_dir
+    key = ["--data-dir", str(folder.expanduser().absolute())] if folder is not None else []
+    return shlex.join([str(Path(sysconfig.get_path("scripts")) / "elevate"), "token", "USER_ID", *key])
 
 
 def _exports(cast: Cast, settings: Settings, url: str) -> Iterator[str]:
