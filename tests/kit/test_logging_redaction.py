@@ -64,6 +64,14 @@ def test_the_standard_library_speaks_the_same_way(capsys: pytest.CaptureFixture[
     assert line["password"] == "[redacted]"
 
 
+def test_uvicorns_coloured_copy_of_its_message_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.configure("INFO", json=True)
+    standard.getLogger("uvicorn.error").info("Started [%d]", 5, extra={"color_message": "Started [\x1b[36m%d\x1b[0m]"})
+    line = last_line(capsys)
+    assert line["event"] == "Started [5]"
+    assert "color_message" not in line
+
+
 def test_a_traceback_is_a_member_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     logging.configure("INFO", json=True)
     try:

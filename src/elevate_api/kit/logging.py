@@ -42,7 +42,7 @@ def configure(level: str, json: bool) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _route_standard_library(number, [*shared, structlog.stdlib.ExtraAdder(), _logger_name], last)
+    _route_standard_library(number, [*shared, structlog.stdlib.ExtraAdder(), _logger_name, _uncoloured], last)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -83,6 +83,12 @@ def _logger_name(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     record: logging.LogRecord | None = event.get("_record")
     if record is not None:
         event["logger"] = record.name
+    return event
+
+
+def _uncoloured(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Drop uvicorn's second copy of its message, which is full of escape sequences."""
+    event.pop("color_message", None)
     return event
 
 
