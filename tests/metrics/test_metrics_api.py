@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -110,9 +110,14 @@ async def test_a_scrape_answers_without_a_database(
 async def test_scrapes_share_one_reading(
     client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readings = []
+    readings: list[int] = []
     read = app.state.figures._read
-    monkeypatch.setattr(app.state.figures, "_read", lambda: (readings.append(1), read())[1])
+
+    async def counted() -> Any:
+        readings.append(1)
+        return await read()
+
+    monkeypatch.setattr(app.state.figures, "_read", counted)
     for _ in range(5):
         assert (await client.get("/metrics")).status_code == 200
     assert len(readings) == 1

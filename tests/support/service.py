@@ -31,10 +31,13 @@ _ELEVATE = "from elevate_api.cli import main; main()"
 class Service:
     """`elevate serve` on a port of its own. `kill()` is SIGKILL; `start()` starts it again on the same port."""
 
-    def __init__(self, dsn: str, direct_dsn: str, log: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, dsn: str, direct_dsn: str, log: Path, settings: Mapping[str, str] | None = None, *, workers: int = 1
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
+        self._workers = workers
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
             **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}},
@@ -50,7 +53,7 @@ class Service:
         }
 
     def start(self) -> Self:
-        command = [sys.executable, "-c", _ELEVATE, "serve", "--port", str(self.port)]
+        command = [sys.executable, "-c", _ELEVATE, "serve", "--port", str(self.port), "--workers", str(self._workers)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
