@@ -16,6 +16,7 @@ from elevate_api.kit import idempotency
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
 from elevate_api.kit.schedule import JobSpec
+from elevate_api.ops.invariants import jobs as invariants
 from elevate_api.users import jobs as users
 
 HEARTBEAT_SECONDS = 10
@@ -34,6 +35,7 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
         *backups.jobs(settings),
         *kajabi.jobs(settings.kajabi),
         *users.jobs(),
+        *invariants.jobs(),
         JobSpec("purge-idempotency-keys", PURGE_SECONDS, _purge_idempotency_keys),
     ]
 

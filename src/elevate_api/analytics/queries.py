@@ -1,10 +1,14 @@
 """Reads about the analytics views: how fresh each is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from elevate_api.analytics.models import AnalyticsRefresh
 
 VIEWS = (
     "leaderboard_totals",
@@ -54,3 +58,14 @@ async def freshness(session: AsyncSession) -> list[ViewFreshness]:
     """Every view, those that were never refreshed too."""
     rows = (await session.execute(text(FRESHNESS))).mappings()
     return [ViewFreshness(**row) for row in rows]
+
+
+async def history(
+    session: AsyncSession, views: Sequence[str], limit: int, after: tuple[datetime, UUID] | None
+) -> list[AnalyticsRefresh]:
+    """Refreshes of these views, the newest first; `after` is (started_at, id) of the last one seen."""
+    key = (AnalyticsRefresh.started_at, AnalyticsRefresh.id)
+    statement = select(AnalyticsRefresh).where(AnalyticsRefresh.view_name.in_(views))
+    if after is not None:
+        statement = statement.where(tuple_(*key) < tuple_(*after))
+    return list(await session.scalars(statement.order_by(*(column.desc() for column in key)).limit(limit)))

@@ -3,10 +3,10 @@
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 
 from elevate_api.analytics import service
-from elevate_api.analytics.schemas import RefreshOut, RunningOut, ViewRefreshOut
+from elevate_api.analytics.answers import answer
+from elevate_api.analytics.schemas import RefreshOut, RunningOut
 from elevate_api.auth.machines import CRON_PROBLEMS, CronCaller
 from elevate_api.kit.db import database_of
 from elevate_api.kit.jobs import JobNotObserved
@@ -29,17 +29,10 @@ async def refresh_analytics(request: Request) -> Response:
         result = await service.refresh(database_of(request), "cron")
     except JobNotObserved as error:
         raise DatabaseUnavailable("A refresh is about to start elsewhere. Try again shortly.") from error
-    if result.outcome is None:
-        return _json(202, RunningOut(job_id=result.job_id, running=True))
-    views = [ViewRefreshOut.model_validate(view) for view in result.outcome["views"]]
-    return _json(200 if result.outcome["ok"] else 500, RefreshOut(job_id=result.job_id, views=views))
+    return answer(result)
 
 
 @router.get("/refresh-analytics", response_model=RefreshOut, responses=_ANSWERS)
 async def refresh_analytics_by_get(request: Request) -> Response:
     """The same, for cron services that can only GET."""
     return await refresh_analytics(request)
-
-
-def _json(status: int, document: RefreshOut | RunningOut) -> Response:
-    return JSONResponse(document.model_dump(mode="json", exclude_unset=True), status)

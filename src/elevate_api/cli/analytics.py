@@ -8,7 +8,7 @@ import typer
 
 from elevate_api.analytics import rebuild as rebuilding
 from elevate_api.analytics import service
-from elevate_api.analytics.queries import VIEWS, freshness
+from elevate_api.analytics.queries import VIEWS
 from elevate_api.cli.errors import FAILED, CommandFailed
 from elevate_api.cli.output import AsJson, Yes, ask, print_json, print_rows, progress
 from elevate_api.cli.runtime import command_database, load_settings
@@ -91,15 +91,7 @@ async def _refresh(settings: Settings, views: list[str]) -> JobResult:
 
 async def _status(settings: Settings) -> list[dict[str, Any]]:
     async with command_database(settings) as database, database.session() as session:
-        fresh = {one.view: one for one in await freshness(session)}
-        standing = await session.execute(rebuilding.STANDING, {"views": list(VIEWS)})
-        return [_row(dict(row), fresh[row["view"]]) for row in standing.mappings()]
-
-
-def _row(standing: dict[str, Any], fresh: Any) -> dict[str, Any]:
-    state = {None: "missing", False: "empty", True: "filled"}[standing.pop("populated")]
-    known = ("rows", "refreshed_at", "age_seconds", "last_ok")
-    return {**standing, "state": state, **{name: getattr(fresh, name) for name in known}}
+        return await rebuilding.standing(session)
 
 
 async def _rebuild(settings: Settings, view: str) -> JobResult:

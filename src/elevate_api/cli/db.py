@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from elevate_api.cli import schema_dump
 from elevate_api.cli.errors import FAILED, CommandFailed
 from elevate_api.cli.output import AsJson, Yes, ask, print_json, progress
 from elevate_api.cli.runtime import command_address, command_database, development_only, load_settings, opened
 from elevate_api.config import Settings
 from elevate_api.kit.db import Address
-from elevate_api.ops import migrations, schema_check, schema_dump
+from elevate_api.ops import migrations, schema_check
 from elevate_api.ops.roles import SERVICE_ROLE, ensure_service_role
 from elevate_api.seeds import demo as demo_seed
 from elevate_api.seeds import reference
@@ -192,7 +193,8 @@ async def _check(address: Address, state: migrations.MigrationState) -> dict[str
     """Models are those of the head, so only a database that stands there is compared with them."""
     if state.current is None or state.ahead:
         return {}
-    async with opened(address) as database, database.engine.connect() as connection, connection.begin():
+    async with opened(address) as database, database.session() as session:
+        connection = await session.connection()
         models = await schema_check.model_differences(connection) if state.up_to_date else []
         return {
             "models": models,
