@@ -13,6 +13,8 @@ from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
 from elevate_api.leaderboards.router import router as leaderboards
 from elevate_api.metrics.router import router as metrics
+from elevate_api.ops.admin_router import router as operations
+from elevate_api.ops.cron_router import router as daily
 from elevate_api.points.router import router as points
 from elevate_api.profiles.router import router as profiles
 from elevate_api.review.admin_router import router as corrections
@@ -34,12 +36,14 @@ ROUTERS = (
     review,
     corrections,
     people,
+    operations,
     backups,
     reconciliation,
     kajabi,
     clerk,
     alerts,
     cron,
+    daily,
     health,
     metrics,
 )

@@ -19,6 +19,7 @@ from elevate_api.attachments.setup import build_evidence
 from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
+from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Database
@@ -60,7 +61,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header
-        dependencies=[Depends(rate_limit(charge))],
+        dependencies=[Depends(rate_limit(charge)), Depends(refuse_disabled)],
     )
     app.state.settings = settings
     app.state.constraints = CONSTRAINTS
@@ -69,6 +70,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.directory = build_directory(settings.clerk)
     app.state.user_hooks = UserHooks()
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
+    app.state.switches = Switches(app.state.database)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
     app.state.alerts = AlertMonitor(settings, app.state.database, pending_count, alert_sources(settings))
@@ -85,13 +87,18 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
-    document_guards(ROUTERS)
-    for router in ROUTERS:
-        app.include_router(router)
+    _add_routes(app)
     install(app, CONSTRAINTS)
     document_problems(app, RateLimited)
     _add_middleware(app, settings)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    document_guards(ROUTERS)
+    document_features(ROUTERS)
+    for router in ROUTERS:
+        app.include_router(router)
 
 
 def open_database(settings: Settings) -> Database:
