@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ from elevate_api.config import KajabiSettings, Settings
 from elevate_api.kit.db import Database
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
-Deliver = Callable[..., Awaitable[httpx.Response]]
+Deliver = Callable[..., Coroutine[Any, Any, httpx.Response]]
 
 
 @pytest.fixture

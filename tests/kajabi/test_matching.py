@@ -15,6 +15,8 @@ from tests.support.racing import race
 
 from elevate_api.config import Settings
 from elevate_api.kajabi import inbox, service
+from elevate_api.kajabi.repository import EventRepository
+from elevate_api.kajabi.rules import Status
 from elevate_api.kit.db import Database
 from elevate_api.users import arrival
 from elevate_api.users.identity import Identity
@@ -136,7 +138,7 @@ async def test_an_educator_created_while_their_completion_is_judged_waits_for_it
             await arrival.create(session, SITI, app.state.user_hooks)
 
     async with database.session() as session:
-        stored = await service.EventRepository(session).store(body, None, state=inbox.Status.RECEIVED)
+        stored = await EventRepository(session).store(body, None, state=Status.RECEIVED)
     async with database.session() as session:
         decision = await service.process(session, await service.load(session, stored.id), tags)
         assert decision.status == "UNMATCHED"
@@ -151,7 +153,7 @@ async def test_a_contact_named_while_its_completion_is_judged_waits_for_it(
 ) -> None:
     siti, admin = await make_user(), await as_user("ADMIN")
     async with database.session() as session:
-        stored = await service.EventRepository(session).store(hook("77"), None, state=inbox.Status.RECEIVED)
+        stored = await EventRepository(session).store(hook("77"), None, state=Status.RECEIVED)
     async with database.session() as session:
         await service.process(session, await service.load(session, stored.id), settings.kajabi.learn_tags)
         change = admin.patch(f"/api/admin/users/{siti.id}", json={"kajabiContactId": "77"})

@@ -137,7 +137,8 @@ async def test_a_long_replay_goes_on_where_it_ended(
     admin = await as_user("ADMIN")
     for number in range(5):
         await deliver(hook(str(number)))
-    examined, cursor = [], None
+    examined: list[int] = []
+    cursor = None
     while not examined or cursor:
         answer = (await admin.post(f"{EVENTS}/replay", json={"status": "UNMATCHED", "cursor": cursor})).json()
         examined.append(answer["examined"])
