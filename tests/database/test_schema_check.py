@@ -91,7 +91,8 @@ async def test_checking_leaves_nothing_behind_and_locks_no_table_out(owner: Data
     )
     blocking = text(
         "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation"
-        " WHERE l.pid = pg_backend_pid() AND c.relnamespace = 'public'::regnamespace AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')"
+        " WHERE l.pid = pg_backend_pid() AND c.relnamespace = 'public'::regnamespace"
+        " AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')"
     )
     async with owner.engine.connect() as connection:
         before = (await connection.execute(everything)).one()
