@@ -28,7 +28,12 @@ INDEXES = {
     "submissions_evidence_link_idx": "submissions (evidence_link(payload)) WHERE activity_code = 'PRESENT'",
     "submissions_evidence_text_idx": "submissions (evidence_text(payload)) WHERE activity_code = 'EXPLORE'",
     "submissions_reviewer_id_idx": "submissions (reviewer_id) WHERE reviewer_id IS NOT NULL",
+    "submissions_co_facilitators_idx": "submissions USING gin ((payload -> 'coFacilitators')) "
+    "WHERE activity_code = 'AMPLIFY'",
     "users_erase_at_idx": "users (erase_at) WHERE erase_at IS NOT NULL AND erased_at IS NULL",
+    "users_role_created_at_idx": "users (role, created_at, id)",
+    "users_cohort_created_at_idx": "users (cohort, created_at, id)",
+    "users_school_created_at_idx": "users (school, created_at, id)",
     "audit_log_target_id_idx": "audit_log (target_id, created_at, id)",
 }
 
@@ -108,6 +113,7 @@ def upgrade() -> None:
     for name in FUNCTIONS:
         create(op, name, 1)
     replace(op, "submissions_before_update", old=1, new=2)
+    replace(op, "erase_user", old=1, new=2)
     for name, definition in INDEXES.items():
         op.execute(f"CREATE INDEX {name} ON {definition}")
     for statement in (*TRIGGERS, LIMIT, SEARCH):
@@ -121,6 +127,7 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name} ON submission_attachments")
     for name in INDEXES:
         op.execute(f"DROP INDEX {name}")
+    replace(op, "erase_user", old=2, new=1)
     replace(op, "submissions_before_update", old=2, new=1)
     for name in reversed(FUNCTIONS):
         drop(op, name, 1)

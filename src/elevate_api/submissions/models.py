@@ -62,6 +62,12 @@ Index("submissions_queue_idx", Submission.created_at, Submission.id, postgresql_
 Index("submissions_created_at_idx", Submission.created_at)
 Index("submissions_reviewer_id_idx", Submission.reviewer_id, postgresql_where=text("reviewer_id IS NOT NULL"))
 Index(
+    "submissions_co_facilitators_idx",
+    Submission.payload.op("->")(text("'coFacilitators'::text")),
+    postgresql_using="gin",
+    postgresql_where=text("activity_code = 'AMPLIFY'"),
+)
+Index(
     "submissions_evidence_link_idx",
     func.evidence_link(Submission.payload),
     postgresql_where=text("activity_code = 'PRESENT'"),

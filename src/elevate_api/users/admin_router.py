@@ -18,11 +18,12 @@ from elevate_api.users.schemas import AdminUserOut, AdminUserUpdate
 
 router = Router(prefix="/api/admin/users", tags=["administration"])
 
+SEARCH = "Part of name, handle or e-mail; one or two characters: how a word of them begins."
 UserId = Annotated[str, Path(min_length=1, max_length=255, examples=["user_2abc123"])]
 
 
 async def wanted_users(
-    search: Annotated[str | None, Query(max_length=200, description="Part of name, handle or e-mail.")] = None,
+    search: Annotated[str | None, Query(max_length=200, description=SEARCH)] = None,
     role: Role | None = None,
     cohort: Annotated[str | None, Query(max_length=200)] = None,
     school: Annotated[str | None, Query(max_length=200)] = None,

@@ -46,4 +46,7 @@ Index(
 Index("users_email_idx", func.lower(User.email))
 Index("users_kajabi_contact_id_key", User.kajabi_contact_id, unique=True)
 Index("users_created_at_idx", User.created_at, User.id)
+Index("users_role_created_at_idx", User.role, User.created_at, User.id)
+Index("users_cohort_created_at_idx", User.cohort, User.created_at, User.id)
+Index("users_school_created_at_idx", User.school, User.created_at, User.id)
 Index("users_erase_at_idx", User.erase_at, postgresql_where=text("erase_at IS NOT NULL AND erased_at IS NULL"))
