@@ -2,12 +2,16 @@
 
 from elevate_api.activities.router import router as activities
 from elevate_api.alerts.router import router as alerts
+from elevate_api.analytics.admin_router import router as figures
 from elevate_api.analytics.router import router as cron
 from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
 from elevate_api.backups.router import router as backups
+from elevate_api.audit.router import router as audit
+from elevate_api.badges.admin_router import router as badge_administration
 from elevate_api.badges.router import router as badges
 from elevate_api.clerk.router import router as clerk
+from elevate_api.exports.router import router as exports
 from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
@@ -16,6 +20,7 @@ from elevate_api.metrics.router import router as metrics
 from elevate_api.ops.admin_router import router as operations
 from elevate_api.ops.cron_router import router as daily
 from elevate_api.points.router import router as points
+from elevate_api.privacy.router import router as privacy
 from elevate_api.profiles.router import router as profiles
 from elevate_api.review.admin_router import router as corrections
 from elevate_api.review.router import router as review
@@ -29,6 +34,7 @@ ROUTERS = (
     activities,
     badges,
     me,
+    privacy,
     points,
     submissions,
     attachments,
@@ -36,6 +42,10 @@ ROUTERS = (
     review,
     corrections,
     people,
+    badge_administration,
+    figures,
+    exports,
+    audit,
     operations,
     backups,
     reconciliation,

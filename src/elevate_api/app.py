@@ -20,6 +20,7 @@ from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
 from elevate_api.features import Switches, document_features, refuse_disabled
+from elevate_api.exports.places import Places
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Database
@@ -47,6 +48,8 @@ EXPOSED_HEADERS = [
     "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID",
 ]  # fmt: skip
 WEBHOOKS = "/api/webhooks/"
+EXPORTS_AT_ONCE, OWN_EXPORTS_AT_ONCE = 3, 5
+"""Of a process, for administrators and for everybody's own data; each holds a connection beside the pool."""
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
@@ -73,6 +76,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.switches = Switches(app.state.database)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
+    app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
     app.state.alerts = AlertMonitor(settings, app.state.database, pending_count, alert_sources(settings))
     app.state.recorder = Recorder(app.state.database.address)
     app.state.recorder.listen(app.state.database)

@@ -39,6 +39,9 @@ TABLE: dict[Operation, Role | None] = {
     ("GET", "/api/me"): P,
     ("PATCH", "/api/me"): P,
     ("GET", "/api/me/dashboard"): P,
+    ("GET", "/api/me/export"): P,
+    ("DELETE", "/api/me"): P,
+    ("POST", "/api/me/erasure/cancel"): P,
     ("GET", "/api/me/points"): P,
     ("GET", "/api/me/points/entries"): P,
     ("GET", "/api/me/rank"): P,
@@ -60,6 +63,11 @@ TABLE: dict[Operation, Role | None] = {
     ("POST", "/api/review/{submission_id}/reject"): R,
     ("POST", "/api/review/{submission_id}/revoke"): A,
     ("POST", "/api/admin/points/adjustments"): A,
+    ("GET", "/api/admin/alerts"): A,
+    ("POST", "/api/admin/alerts/{alert_id}/acknowledge"): A,
+    ("GET", "/api/admin/alerts/silences"): A,
+    ("POST", "/api/admin/alerts/silences"): A,
+    ("DELETE", "/api/admin/alerts/silences/{silence_id}"): A,
     ("GET", "/api/admin/ops/backups"): A,
     ("GET", "/api/admin/ops/views"): A,
     ("GET", "/api/admin/ops/database"): A,
@@ -80,15 +88,20 @@ TABLE: dict[Operation, Role | None] = {
     ("POST", "/api/webhooks/kajabi"): PUBLIC,  # secrets of their own
     ("POST", "/api/webhooks/kajabi/{token}"): PUBLIC,
     ("POST", "/api/webhooks/clerk"): PUBLIC,
-    ("GET", "/api/admin/alerts"): A,
-    ("POST", "/api/admin/alerts/{alert_id}/acknowledge"): A,
-    ("GET", "/api/admin/alerts/silences"): A,
-    ("POST", "/api/admin/alerts/silences"): A,
-    ("DELETE", "/api/admin/alerts/silences/{silence_id}"): A,
     ("GET", "/api/admin/users"): A,
     ("GET", "/api/admin/users/{user_id}"): A,
     ("PATCH", "/api/admin/users/{user_id}"): A,
     ("GET", "/api/admin/users/{user_id}/points"): A,
+    ("GET", "/api/admin/badges"): A,
+    ("POST", "/api/admin/badges"): A,
+    ("PATCH", "/api/admin/badges/{code}"): A,
+    ("POST", "/api/admin/badges/{code}/awards"): A,
+    ("GET", "/api/admin/analytics/activities"): A,
+    ("GET", "/api/admin/analytics/cohorts"): A,
+    ("GET", "/api/admin/analytics/schools"): A,
+    ("GET", "/api/admin/analytics/timeseries"): A,
+    ("GET", "/api/admin/exports/{file}.csv"): A,
+    ("GET", "/api/admin/audit"): A,
 }
 
 
@@ -117,6 +130,7 @@ def concrete(path: str) -> str:
     some_id = "0198f2a4-7c1e-7b3a-9d54-2f6f0f3a1c11"
     known = {"submission_id": some_id, "attachment_id": some_id, "user_id": "nobody", "event_id": some_id}
     known |= {"alert_id": some_id, "silence_id": some_id}
+    known |= {"code": "NONE", "file": "users"}
     return path.format(**known) if "{" in path else path
 
 

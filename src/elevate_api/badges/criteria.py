@@ -56,8 +56,35 @@ Criteria = Annotated[PointsCriteria | ApprovalsCriteria | GroupCriteria, Field(d
 _CRITERIA: TypeAdapter[PointsCriteria | ApprovalsCriteria | GroupCriteria] = TypeAdapter(Criteria)
 
 
+MAX_DEPTH = 5
+
+
 class BadCriteria(ValueError):
     """The JSON is no criteria of the forms above."""
+
+
+def check(criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """`criteria` as they are kept, canonical. Raises BadCriteria (a ValueError, so schemas can use it)."""
+    if not criteria:
+        return {}
+    if _depth(criteria) > MAX_DEPTH:
+        raise BadCriteria(f"criteria are nested at most {MAX_DEPTH} deep")
+    try:
+        parsed = _CRITERIA.validate_python(dict(criteria))
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'][1:])) or 'criteria'}: {fault['msg']}" for fault in error.errors()]
+        raise BadCriteria("; ".join(faults[:5])) from error
+    return parsed.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _depth(criteria: Any) -> int:
+    """How deep groups are nested; told without recursion, as it comes from outside."""
+    depth, level = 0, [criteria]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        parts = [part.get("of") for part in level if isinstance(part, Mapping)]
+        level = [part for group in parts if isinstance(group, list) for part in group]
+    return depth
 
 
 def is_met(criteria: Mapping[str, Any], facts: Facts) -> bool:

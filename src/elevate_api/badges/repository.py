@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from elevate_api.badges.criteria import Facts
@@ -20,6 +20,27 @@ _FACTS = text("""
 class BadgeRepository(Repository):
     async def all(self) -> list[Badge]:
         return list((await self._session.execute(select(Badge).order_by(Badge.created_at, Badge.code))).scalars())
+
+    async def get(self, code: str) -> Badge | None:
+        return await self._session.get(Badge, code)
+
+    async def lock(self, code: str) -> Badge | None:
+        """Read afresh, with changes by others waiting."""
+        return await self._session.get(Badge, code, with_for_update=True, populate_existing=True)
+
+    async def add(self, badge: Badge) -> Badge:
+        self._session.add(badge)
+        await self._session.flush()
+        await self._session.refresh(badge)
+        return badge
+
+    async def earned(self, user_id: str, code: str) -> EarnedBadge | None:
+        return await self._session.get(EarnedBadge, (user_id, code))
+
+    async def counts(self) -> dict[str, int]:
+        """How many people have each badge; what nobody has is left out."""
+        statement = select(EarnedBadge.badge_code, func.count().label("people")).group_by(EarnedBadge.badge_code)
+        return {row.badge_code: row.people for row in await self._session.execute(statement)}
 
     async def not_yet_earned(self, user_id: str) -> list[Badge]:
         """Active badges with criteria that the person does not have."""

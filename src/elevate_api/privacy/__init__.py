@@ -1,0 +1,1 @@
+"""What a person may ask about their own data: all of it, and that it goes."""
