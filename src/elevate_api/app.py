@@ -33,6 +33,7 @@ from elevate_api.metrics.figures import Figures
 from elevate_api.metrics.process import Sampler
 from elevate_api.ops.migrations import pending_count
 from elevate_api.scheduler import Scheduler, declared_jobs
+from elevate_api.tracing import trace
 from elevate_api.users.clerk import build_directory
 from elevate_api.users.guards import document_guards
 from elevate_api.users.hooks import UserHooks
@@ -95,6 +96,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     install(app, CONSTRAINTS)
     document_problems(app, RateLimited)
     _add_middleware(app, settings)
+    app.state.end_traces = trace(app, app.state.database, settings.tracing.endpoint)
     return app
 
 
@@ -149,6 +151,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.figures.close()
         await app.state.alerts.close()
         await app.state.recorder.close()
+        app.state.end_traces()
         await app.state.health.close()
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
