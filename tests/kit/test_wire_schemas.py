@@ -49,10 +49,23 @@ def test_texts_are_short_and_storable(value: Any) -> None:
         Person.model_validate({"firstName": value})
 
 
-@pytest.mark.parametrize("value", ["", "   ", "\t\n\u00a0", "x" * 201])
+@pytest.mark.parametrize("value", ["", "   ", "\t\n\u00a0", "x" * 201, "\u200b", "\u200e \u2060"])
 def test_a_line_has_something_on_it(value: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(Line).validate_python(value)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\tb", "a\x1bb", "a\x85b", "a\u2028b", "\u202eada", "ada\u2067"])
+def test_a_line_is_one_line_in_one_direction(value: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        TypeAdapter(Line).validate_python(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["Siti Nurhaliza, S.Pd.", "محمد", "می\u200cخواهم", "👩\u200d🏫", "a\u00a0b", "x" * 200]
+)
+def test_a_line_takes_every_script(value: str) -> None:
+    assert TypeAdapter(Line).validate_python(f" {value}\n") == value
 
 
 @pytest.mark.parametrize("value", ["2025-01-31T08:00:00Z", "2025-01-31T15:00:00+07:00", "2025-01-31t08:00:00.000z"])

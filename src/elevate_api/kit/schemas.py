@@ -66,8 +66,20 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00
 PostgreSQL's text cannot hold U+0000; lone surrogates are no string to pydantic in the first place.
 """
 
-Line = Annotated[Text, Field(min_length=1, max_length=200)]
-"""A required short text, such as a name or a title."""
+# Controls, line ends, and what turns the direction of a text around (and so of the page that it is shown on).
+_NOT_ON_A_LINE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_INVISIBLE = r"\s\u200b-\u200f\u2060\ufeff"
+
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=200,
+        pattern=rf"^[^{_NOT_ON_A_LINE}]*[^{_NOT_ON_A_LINE}{_INVISIBLE}][^{_NOT_ON_A_LINE}]*$",
+    ),
+]
+"""A required short text, such as a name or a title: one line, with something to see on it."""
 
 
 def whole(value: object) -> object:
