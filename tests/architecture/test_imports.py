@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"models"},
             {"ops"},
             {"health", "seeds", "backups", "metrics", "transfer"},
-            {"constraints", "limits", "api", "scheduler", "alert_sources"},
+            {"constraints", "limits", "api", "scheduler", "alert_sources", "tracing"},
             {"app"},
             {"asgi"},
             {"cli"},
