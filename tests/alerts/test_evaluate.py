@@ -1,8 +1,10 @@
 """The course of an alert, without a database or a clock."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -65,6 +67,12 @@ def test_the_rules_are_the_manuals_with_its_severities_and_durations() -> None:
 
 def test_the_defaults_of_the_settings_are_the_rules_own_durations() -> None:
     assert build(AlertSettings.model_validate({})) == DEFAULTS
+
+
+def test_the_page_about_alerts_has_a_row_for_every_rule_with_its_severity() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|((?: [^|]+ \|){5})$", page, re.MULTILINE)
+    assert [row[:2] for row in rows] == [(rule.name.value, rule.severity.value) for rule in DEFAULTS]
 
 
 def test_a_condition_fires_when_it_has_lasted_and_not_before() -> None:

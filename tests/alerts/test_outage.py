@@ -8,13 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from tests.alerts.conftest import Watch
 from tests.alerts.test_conditions import FIRED, OVER
-from tests.support.cluster import migrate
+from tests.support.cluster import Cluster, migrate
 from tests.support.sink import HttpSink
 
 from elevate_api.alerts.monitor import AlertMonitor
 from elevate_api.alerts.recorder import Recorder
 from elevate_api.config import AlertSettings, NoticeSettings, Settings
 from elevate_api.kit.db import Address, Database
+from elevate_api.ops.migrations import pending_count
 from elevate_api.postgres import EmbeddedServer, ephemeral
 
 RULE = "database_connection_failure"
@@ -102,6 +103,24 @@ async def test_when_the_one_that_speaks_dies_another_does(server: EmbeddedServer
     await one.monitor.close()
     assert await other.told(RULE, 2) == ["firing", "firing"]  # it cannot know what the first has said
     assert await other.told(RULE, 3) == ["firing", "firing"]
+
+
+async def test_a_database_without_the_tables_of_alerts_is_told_from_memory(
+    settings: Settings,
+    sink: HttpSink,
+    cluster: Cluster,
+    blank_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    database = Database(cluster.address(blank_database), pooled=False)
+    watch = Watch(AlertMonitor(settings, database, pending_count), sink)
+    assert await watch.told("migration_failure", 0) == FIRED
+    assert sink.of(RULE) == []
+    migrate(database.address)
+    assert await watch.told("migration_failure", 1) == OVER
+    await watch.monitor.close()
 
 
 async def test_errors_that_could_not_be_written_are_written_later(server: EmbeddedServer) -> None:

@@ -86,6 +86,8 @@ async def test_the_log_of_a_whole_run_has_nothing_that_opens_or_names(
     secrets += [METRICS_TOKEN, CRON_SECRET, "slack-address-is-secret"]
     assert [secret for secret in secrets if secret in log] == []
 
+    assert [line for line in lines if line["level"] in {"error", "critical"}] == []
+
     requests = [line for line in lines if line["event"] == "request"]
     approval = next(line for line in requests if line["route"] == "/api/review/{submission_id}/approve")
     assert {"request_id", "user_id", "status", "duration_ms", "method", "timestamp", "level"} <= set(approval)

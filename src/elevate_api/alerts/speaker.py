@@ -12,10 +12,9 @@ from elevate_api.kit.db import Address
 class Speaker:
     """A lock on a file that lives as long as its process. Machines do not know of each other: each speaks once."""
 
-    def __init__(self, address: Address, folder: Path | None = None) -> None:
+    def __init__(self, address: Address) -> None:
         name = hashlib.sha256(address.url.set(password=None).render_as_string().encode()).hexdigest()[:16]
-        root = folder or Path(tempfile.gettempdir()) / f"elevate-{os.getuid()}"
-        self._path = root / f"alerts-{name}.lock"
+        self._path = Path(tempfile.gettempdir()) / f"elevate-{os.getuid()}" / f"alerts-{name}.lock"
         self._held: int | None = None
 
     def is_me(self) -> bool:
