@@ -15,6 +15,7 @@ from elevate_api.kajabi import jobs as kajabi
 from elevate_api.kit import idempotency
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
+from elevate_api.kit.problems import DatabaseUnavailable, as_problem
 from elevate_api.kit.schedule import JobSpec
 from elevate_api.ops.invariants import jobs as invariants
 from elevate_api.users import jobs as users
@@ -38,6 +39,14 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
         *invariants.jobs(),
         JobSpec("purge-idempotency-keys", PURGE_SECONDS, _purge_idempotency_keys),
     ]
+
+
+def _complain(job: str, error: Exception) -> None:
+    """A traceback, but for a database that is away: every job meets that again and again, and a line says it all."""
+    if isinstance(as_problem(error, {}), DatabaseUnavailable):
+        log.warning("job_failed", job=job, error=repr(error))
+    else:
+        log.error("job_failed", job=job, exc_info=error)
 
 
 async def _purge_idempotency_keys(database: Database) -> None:
@@ -103,8 +112,8 @@ class Scheduler:
                 await job.run(self._database)
             except asyncio.CancelledError:
                 log.warning("job_cancelled", job=job.name)  # by `stop`; there is nobody above to tell
-            except Exception:
-                log.exception("job_failed", job=job.name)
+            except Exception as error:  # noqa: BLE001  (whatever a job raises: it comes again)
+                _complain(job.name, error)
             finally:
                 self._running.discard(task)
 

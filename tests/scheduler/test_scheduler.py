@@ -1,4 +1,5 @@
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -102,6 +103,24 @@ async def test_a_failing_job_is_logged_and_comes_again_and_harms_no_other(
     logged = capsys.readouterr().out
     assert "job_failed" in logged
     assert "the job's own fault" in logged
+
+
+async def test_a_database_that_is_away_is_a_line_and_no_traceback_each_time(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = []
+
+    async def fail(_: Database) -> None:
+        failures.append(1)
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    start(JobSpec("failing", 0.02, fail))
+
+    await until(lambda: len(failures) >= 2)
+    logged = capsys.readouterr().out
+    assert "job_failed" in logged
+    assert "Connection refused" in logged
+    assert "Traceback" not in logged
 
 
 async def test_a_job_never_overlaps_with_itself(start: Start) -> None:
