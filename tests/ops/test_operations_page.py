@@ -69,7 +69,8 @@ def commands() -> list[Row]:
 
 def path_of(command: str) -> list[str]:
     """The words that name the command, without its arguments. AssertionError for one that does not exist."""
-    here, path = typer.main.get_command(app), []
+    here: object = typer.main.get_command(app)
+    path: list[str] = []
     for word in [word for word in command.strip("`").split()[1:] if not word.startswith("-")]:
         if not isinstance(here, TyperGroup):
             break  # `elevate check NAME` takes arguments after its own name
