@@ -31,6 +31,12 @@ def service_address(settings: Settings) -> Address:
     return _parse("DATABASE_URL", raw, pooled=settings.database.pgbouncer_enabled)
 
 
+def replica_address(settings: Settings) -> Address | None:
+    """The standby's, where there is one; raises SettingsError for what is no PostgreSQL URL."""
+    url = settings.replica.url
+    return None if url is None else _parse("ANALYTICS_DATABASE_URL", url.get_secret_value())
+
+
 def direct_address(settings: Settings) -> Address:
     """The address for migrations, dumps and LISTEN; raises NoDatabaseUrl, NoDirectAddress or SettingsError."""
     service = service_address(settings)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from elevate_api.addresses import service_address
+from elevate_api.addresses import replica_address, service_address
 from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
 from elevate_api.alerts.monitor import AlertMonitor
@@ -23,10 +23,11 @@ from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.exports.places import Places
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
-from elevate_api.kit.db import Database
+from elevate_api.kit.db import Address, Database
 from elevate_api.kit.middleware import Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
+from elevate_api.kit.replica import ReadDatabase
 from elevate_api.limits import build_limiter, charge
 from elevate_api.metrics import requests
 from elevate_api.metrics.figures import Figures
@@ -70,6 +71,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.constraints = CONSTRAINTS
     app.state.database = database or open_database(settings)
+    app.state.read_database = open_read_database(settings, app.state.database)
     app.state.verifier = build_verifier(settings)
     app.state.directory = build_directory(settings.clerk)
     app.state.user_hooks = UserHooks()
@@ -107,9 +109,20 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router)
 
 
+def open_read_database(settings: Settings, primary: Database) -> ReadDatabase:
+    """Where analytics and exports read: a standby when there is one and it follows."""
+    address = replica_address(settings)
+    replica = None if address is None else _pool(settings, address)
+    return ReadDatabase(primary, replica, settings.replica.max_lag_seconds)
+
+
 def open_database(settings: Settings) -> Database:
+    return _pool(settings, service_address(settings))
+
+
+def _pool(settings: Settings, address: Address) -> Database:
     return Database(
-        service_address(settings),
+        address,
         pool_size=settings.database.max_connections,
         pool_timeout=settings.database.pool_timeout,
         idle_timeout=settings.database.idle_timeout,
@@ -156,4 +169,5 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
         await app.state.evidence.storage.aclose()
+        await app.state.read_database.dispose()
         await app.state.database.dispose()

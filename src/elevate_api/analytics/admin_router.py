@@ -15,8 +15,8 @@ from elevate_api.analytics.admin_schemas import (
     GroupFigures,
     GroupFiguresOut,
 )
-from elevate_api.kit.db import Tx
 from elevate_api.kit.paging import PageParams, Paging, cut, link_next
+from elevate_api.kit.replica import ReadTx
 from elevate_api.kit.routing import Router
 from elevate_api.points.rules import ActivityCode
 from elevate_api.users.guards import AdminUser
@@ -25,7 +25,7 @@ router = Router(prefix="/api/admin/analytics", tags=["administration"])
 
 
 @router.get("/activities", response_model=ActivityFiguresOut)
-async def read_activity_figures(session: Tx, _admin: AdminUser) -> ActivityFiguresOut:
+async def read_activity_figures(session: ReadTx, _admin: AdminUser) -> ActivityFiguresOut:
     """Every stage, all time."""
     rows = await figures.activities(session)
     as_of = await figures.as_of(session, "activity_metrics")
@@ -34,7 +34,7 @@ async def read_activity_figures(session: Tx, _admin: AdminUser) -> ActivityFigur
 
 @router.get("/cohorts", response_model=GroupFiguresOut)
 async def read_cohort_figures(
-    request: Request, response: Response, session: Tx, _admin: AdminUser, paging: Paging
+    request: Request, response: Response, session: ReadTx, _admin: AdminUser, paging: Paging
 ) -> GroupFiguresOut:
     """Cohorts, those with most points first."""
     return await _groups(request, response, session, "cohort", paging)
@@ -50,7 +50,7 @@ async def read_school_figures(
 
 @router.get("/timeseries", response_model=DayFiguresOut)
 async def read_day_figures(
-    session: Tx,
+    session: ReadTx,
     _admin: AdminUser,
     activity_code: Annotated[ActivityCode | None, Query(alias="activityCode")] = None,
     since: Annotated[date | None, Query(description="First day; the views hold 90.")] = None,

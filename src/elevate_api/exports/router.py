@@ -11,8 +11,9 @@ from elevate_api.exports.csvfiles import CsvFile, query_of
 from elevate_api.exports.download import SnapshotDownload
 from elevate_api.exports.errors import ExportsBusy
 from elevate_api.kit.clock import local_date
-from elevate_api.kit.db import Tx, database_of
+from elevate_api.kit.db import Tx
 from elevate_api.kit.problems import DatabaseUnavailable, responses
+from elevate_api.kit.replica import read_database_of
 from elevate_api.kit.routing import Router
 from elevate_api.leaderboards.queries import Period
 from elevate_api.users.guards import AdminUser
@@ -44,7 +45,7 @@ async def export_csv(
     settings: Settings = request.app.state.settings
     record(session, actor_id=admin.id, action="export.download", target_type="export", target_id=file.value)
     return SnapshotDownload(
-        database_of(request),
+        await read_database_of(request).choose(),
         request.app.state.exports,
         csv_of(query_of(file, period), bom=bom),
         filename=f"{file.value}-{local_date(settings.app.zone):%Y-%m-%d}.csv",

@@ -7,6 +7,7 @@ from fastapi import Header, Query, Request, Response
 from elevate_api.kit.db import Tx
 from elevate_api.kit.etag import cache_control, conditional
 from elevate_api.kit.paging import Paging, link_next
+from elevate_api.kit.replica import ReadTx
 from elevate_api.kit.routing import Router
 from elevate_api.leaderboards import service
 from elevate_api.leaderboards.queries import Filters, Period
@@ -49,7 +50,7 @@ async def read_leaderboard(
 
 
 @router.get("/stats", response_model=ProgrammeStatsOut, tags=["public"], responses=NOT_MODIFIED)
-async def read_stats(session: Tx, if_none_match: IfNoneMatch = None) -> Response:
+async def read_stats(session: ReadTx, if_none_match: IfNoneMatch = None) -> Response:
     """What the programme has reached so far."""
     stats = await service.programme_stats(session)
     return conditional(if_none_match, stats.model_dump_json().encode(), cache=cache_control(max_age=STATS_MAX_AGE))

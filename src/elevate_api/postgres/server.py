@@ -44,6 +44,7 @@ _CARELESS: Mapping[str, str] = MappingProxyType(
 )
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LOG_LINES = 15
+_READY = frozenset({"ready", "standby"})  # a standby takes connections as well, to read
 _LOG = logging.getLogger("elevate_api.postgres")
 
 
@@ -267,10 +268,10 @@ class EmbeddedServer:
             nonlocal live
             live = postmaster.running_on(layout.cluster)
             died = live is None and (self._process is None or self._process.poll() is not None)
-            return died or (live is not None and live.state == "ready")
+            return died or (live is not None and live.state in _READY)
 
         in_time = postmaster.wait_until(settled, self._start_timeout)
-        if live is None or live.state != "ready":
+        if live is None or live.state not in _READY:
             self._abandon()
             problem = "did not start" if in_time else f"was not ready after {self._start_timeout:g} seconds"
             raise StartError(f"PostgreSQL {problem}. The end of {layout.log}:\n{_tail(layout.log)}")
