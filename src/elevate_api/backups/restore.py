@@ -90,6 +90,8 @@ async def restore(store: Store, source: Source, target: Address, *, say: Say = l
         if source.increment is not None:
             with report.step("increment", say):
                 await _apply(store, source.increment, target)
+        with report.step("statistics", say):
+            await _analyze(target)  # without, filling the views is planned blindly: minutes instead of seconds
         with report.step("indexes, constraints, triggers, views", say):
             await restorer.section("post-data")
     with report.step("compare with the manifest", say):
@@ -125,6 +127,11 @@ def _check(store: Store, source: Source) -> None:
 async def _apply(store: Store, increment: Manifest, target: Address) -> None:
     async with contents.connected(target) as connection, connection.transaction():
         await increments.apply(connection, store.chunks(increment))
+
+
+async def _analyze(target: Address) -> None:
+    async with contents.connected(target) as connection:
+        await connection.execute("ANALYZE")
 
 
 async def _compare(target: Address, source: Source) -> list[str]:

@@ -19,6 +19,12 @@ SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AN
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
 """
 
+# Autovacuum is not ours to end; the renaming does it.
+_TERMINATE = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = ANY ($1::text[]) AND backend_type = 'client backend'
+"""
+
 
 def in_database(address: Address, name: str) -> Address:
     """The same server and user, another database."""
@@ -43,8 +49,12 @@ async def fresh(address: Address, name: str) -> AsyncIterator[Address]:
 
 
 async def drop(address: Address, name: str) -> None:
+    """Without FORCE first: that ends an autovacuum by itself, which FORCE would need a superuser for."""
     async with contents.connected(in_database(address, MAINTENANCE)) as connection:
-        await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
+        try:
+            await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
+        except asyncpg.ObjectInUseError:
+            await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
 
 async def require_empty(address: Address) -> None:
@@ -81,8 +91,6 @@ async def _existing(connection: Any, names: tuple[str, ...]) -> list[str]:
 async def _end_connections(connection: Any, names: tuple[str, ...]) -> None:
     """Raises BackupFailed when there are some that this role may not end."""
     try:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ANY ($1::text[])", list(names)
-        )
+        await connection.execute(_TERMINATE, list(names))
     except asyncpg.InsufficientPrivilegeError as error:
         raise BackupFailed(f"stop the service first: others are connected, and {error}") from error

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points, review
+from elevate_api.cli import deploy, export, import_
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
@@ -54,5 +55,8 @@ app.add_typer(ops.app)
 app.add_typer(emergency.app)
 app.command()(check)
 app.add_typer(backup.app)
+app.add_typer(deploy.app)
+app.add_typer(export.app)
+app.add_typer(import_.app)
 app.command()(token)
 app.command()(openapi)

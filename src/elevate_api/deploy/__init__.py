@@ -1,0 +1,1 @@
+"""The manual's deploy scripts as procedures: each step is said, a failure stops and says the way back."""
