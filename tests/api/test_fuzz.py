@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.api.test_guards import TABLE
+from tests.api.test_guards import HIDDEN, TABLE
 from tests.support import tokens
 from tests.support.cluster import SEEDED, SERVICE, Administrator, Cluster
 from tests.support.service import Service, running_service
@@ -27,7 +27,8 @@ from elevate_api.kit.db import Address
 load_all_checks()
 EXAMPLES = 200 if os.environ.get("ELEVATE_TEST_ALL") else 10
 CALLERS = ("teacher", "admin")
-OPERATIONS = [operation for operation in TABLE if operation[0] != "HEAD"]
+SECRETS = {"CRON_SECRET": "secret-of-the-fuzz-run", "METRICS_TOKEN": "token-of-the-fuzz-run"}
+OPERATIONS = [operation for operation in TABLE if operation[0] != "HEAD" and operation not in HIDDEN]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,7 @@ def service(
 ) -> Iterator[Service]:
     name = administrator.clone(SEEDED)
     log: Path = tmp_path_factory.mktemp("fuzz") / "service.log"
-    with running_service(
-        Service(cluster.dsn(name, SERVICE), cluster.dsn(name), log, {"CRON_SECRET": "secret-of-the-fuzz-run"})
-    ) as service:
+    with running_service(Service(cluster.dsn(name, SERVICE), cluster.dsn(name), log, SECRETS)) as service:
         for caller in CALLERS:
             assert httpx.get(f"{service.url}/api/me", headers=tokens.bearer(caller)).status_code == httpx.codes.OK
         asyncio.run(promote(cluster.address(name)))
