@@ -42,7 +42,7 @@ async def read_cohort_figures(
 
 @router.get("/schools", response_model=GroupFiguresOut)
 async def read_school_figures(
-    request: Request, response: Response, session: Tx, _admin: AdminUser, paging: Paging
+    request: Request, response: Response, session: ReadTx, _admin: AdminUser, paging: Paging
 ) -> GroupFiguresOut:
     """Schools, those with most points first."""
     return await _groups(request, response, session, "school", paging)
