@@ -80,9 +80,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
-    app.state.alerts = AlertMonitor(settings, app.state.database, pending_count, alert_sources(settings))
-    app.state.recorder = Recorder(app.state.database.address)
-    app.state.recorder.listen(app.state.database)
+    _watch(app, settings)
     jobs = [
         *declared_jobs(settings),
         *attachments.jobs(app.state.evidence.storage),
@@ -90,7 +88,6 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     ]
     app.state.scheduler = Scheduler(app.state.database, jobs) if settings.scheduler.enabled else None
     app.state.sampler = Sampler(app.state.database, app.state.scheduler)
-    app.state.figures = Figures(app.state.database.address)
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
@@ -114,6 +111,14 @@ def open_read_database(settings: Settings, primary: Database) -> ReadDatabase:
     address = replica_address(settings)
     replica = None if address is None else _pool(settings, address)
     return ReadDatabase(primary, replica, settings.replica.max_lag_seconds)
+
+
+def _watch(app: FastAPI, settings: Settings) -> None:
+    """What looks at the database beside the pool: alerts, the errors they count, figures for /metrics."""
+    app.state.alerts = AlertMonitor(settings, app.state.database, pending_count, alert_sources(settings))
+    app.state.recorder = Recorder(app.state.database.address)
+    app.state.recorder.listen(app.state.database)
+    app.state.figures = Figures(app.state.database.address)
 
 
 def open_database(settings: Settings) -> Database:
