@@ -33,6 +33,8 @@ CHECKS = {
 INDEXES = {
     "kajabi_events_user_id_tag_key": "UNIQUE INDEX {} ON kajabi_events (user_id, tag) WHERE status = 'PROCESSED'",
     "kajabi_events_contact_id_tag_key": "UNIQUE INDEX {} ON kajabi_events (contact_id, tag) WHERE status = 'PROCESSED'",
+    # One first of the same bytes.
+    "kajabi_events_body_key": "UNIQUE INDEX {} ON kajabi_events (body_sha256) WHERE duplicate_of IS NULL",
     "kajabi_events_contact_id_idx": "INDEX {} ON kajabi_events (contact_id, tag)",
     "kajabi_events_email_idx": "INDEX {} ON kajabi_events (email)",
     "kajabi_events_user_id_idx": "INDEX {} ON kajabi_events (user_id) WHERE user_id IS NOT NULL",
@@ -62,7 +64,7 @@ UNDO_TRIGGERS = (
     "DROP TRIGGER kajabi_events_final ON kajabi_events",
 )
 
-FUNCTIONS = ("kajabi_store", "kajabi_standing", "kajabi_final", "adjustment_reason_kept", "erase_user")
+FUNCTIONS = ("kajabi_store", "kajabi_standing", "kajabi_settle", "kajabi_final", "adjustment_reason_kept", "erase_user")
 
 
 def upgrade() -> None:

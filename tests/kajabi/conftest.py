@@ -1,8 +1,10 @@
-from collections.abc import Awaitable, Callable, Coroutine
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import text
 from tests.kajabi.deliveries import OTHER_SECRET, OTHER_TOKEN, SECRET, TOKEN, URL
 
@@ -11,6 +13,18 @@ from elevate_api.kit.db import Database
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 Deliver = Callable[..., Coroutine[Any, Any, httpx.Response]]
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Without a console's coloured tracebacks, which take seconds; and as they were afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    processors: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=repr)]
+    structlog.configure(processors=processors)
+    yield
+    structlog.reset_defaults()
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.kajabi.deliveries import AI_1, AI_2, ALL, flat, hook
 from elevate_api.config import KajabiSettings
 from elevate_api.kajabi import hooks, inbox, queries
 from elevate_api.kajabi.payload import Kind, NotJson, UnknownShape, read
-from elevate_api.kajabi.repository import EventRepository
+from elevate_api.kajabi.repository import store
 from elevate_api.kajabi.rules import Status
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Address, Database
@@ -142,8 +142,7 @@ async def take(database: Database, user_hooks: UserHooks, step: Step) -> None:
     elif step.crash:
         found = understood(step.body)
         state = Status.RECEIVED if found is not None else Status.FAILED
-        async with database.session() as session:
-            await EventRepository(session).store(step.body, found, state=state)
+        await store(database, step.body, found, state=state)
     else:
         await inbox.receive(database, step.body, TAGS)
 

@@ -15,7 +15,7 @@ from tests.support.racing import race
 
 from elevate_api.config import Settings
 from elevate_api.kajabi import inbox, service
-from elevate_api.kajabi.repository import EventRepository
+from elevate_api.kajabi.repository import store
 from elevate_api.kajabi.rules import Status
 from elevate_api.kit.db import Database
 from elevate_api.users import arrival
@@ -137,8 +137,7 @@ async def test_an_educator_created_while_their_completion_is_judged_waits_for_it
         async with database.session() as session:
             await arrival.create(session, SITI, app.state.user_hooks)
 
-    async with database.session() as session:
-        stored = await EventRepository(session).store(body, None, state=Status.RECEIVED)
+    stored = await store(database, body, None, state=Status.RECEIVED)
     async with database.session() as session:
         decision = await service.process(session, await service.load(session, stored.id), tags)
         assert decision.status == "UNMATCHED"
@@ -152,8 +151,7 @@ async def test_a_contact_named_while_its_completion_is_judged_waits_for_it(
     as_user: SignIn, make_user: Make, database: Database, owner: Database, settings: Settings, events: Read
 ) -> None:
     siti, admin = await make_user(), await as_user("ADMIN")
-    async with database.session() as session:
-        stored = await EventRepository(session).store(hook("77"), None, state=Status.RECEIVED)
+    stored = await store(database, hook("77"), None, state=Status.RECEIVED)
     async with database.session() as session:
         await service.process(session, await service.load(session, stored.id), settings.kajabi.learn_tags)
         change = admin.patch(f"/api/admin/users/{siti.id}", json={"kajabiContactId": "77"})

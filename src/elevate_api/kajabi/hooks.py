@@ -34,5 +34,6 @@ async def _settle(session: AsyncSession, user: User, learn_tags: LearnTags) -> N
     try:
         async with session.begin_nested():
             await match_waiting(session, user.id, learn_tags)
+            await session.refresh(user, ["kajabi_contact_id", "updated_at"])
     except Exception:
         log.exception("kajabi_matching_failed", user_id=user.id)

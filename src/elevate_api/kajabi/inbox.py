@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from elevate_api.kajabi import queries, service
 from elevate_api.kajabi.errors import EventUnreadable
 from elevate_api.kajabi.payload import Delivery, NotJson, UnknownShape, read
-from elevate_api.kajabi.repository import EventRepository, Stored, Work
+from elevate_api.kajabi.repository import EventRepository, Stored, Work, store
 from elevate_api.kajabi.rules import FINAL, Decision, Status, pause_after
 from elevate_api.kajabi.service import LearnTags
 from elevate_api.kit.clock import utcnow
@@ -108,10 +108,7 @@ def _try_to_read(body: bytes) -> tuple[Delivery | None, NotJson | UnknownShape |
 async def _store(database: Database, body: bytes, found: Delivery | None, fault: Exception | None) -> Stored:
     state = Status.RECEIVED if fault is None else Status.FAILED
     try:
-        async with database.session() as session:
-            return await EventRepository(session).store(
-                body, found, state=state, fault=None if fault is None else str(fault)
-            )
+        return await store(database, body, found, state=state, fault=None if fault is None else str(fault))
     except Exception as error:
         log.exception("kajabi_delivery_not_stored", size=len(body))
         raise DatabaseUnavailable("The delivery could not be stored. Send it again.") from error
@@ -119,11 +116,10 @@ async def _store(database: Database, body: bytes, found: Delivery | None, fault:
 
 async def _answer_again(database: Database, stored: Stored, learn_tags: LearnTags) -> Receipt:
     """Answer what the first of the same bytes came to, and finish it where it still waits."""
+    if stored.first_status not in OPEN:
+        return Receipt(stored.first_id, stored.first_status, duplicate=True, points_awarded=stored.first_points)
     async with database.session() as session:
         first = await service.load(session, stored.first_id)
-        if first.status not in OPEN:
-            receipt = await _receipt(session, first, service.as_it_is(first))
-            return Receipt(receipt.event_id, receipt.status, True, receipt.points_awarded)
     receipt = await attempt(database, first, learn_tags)
     return Receipt(receipt.event_id, receipt.status, True, receipt.points_awarded, receipt.parked)
 

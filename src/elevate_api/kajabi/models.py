@@ -57,6 +57,7 @@ Index(
     unique=True,
     postgresql_where=_PROCESSED,
 )
+Index("kajabi_events_body_key", KajabiEvent.body_sha256, unique=True, postgresql_where=text("duplicate_of IS NULL"))
 Index("kajabi_events_contact_id_idx", KajabiEvent.contact_id, KajabiEvent.tag)
 Index("kajabi_events_email_idx", KajabiEvent.email)
 Index("kajabi_events_user_id_idx", KajabiEvent.user_id, postgresql_where=text("user_id IS NOT NULL"))

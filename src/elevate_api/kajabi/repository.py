@@ -6,28 +6,40 @@ from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Text
 
 from elevate_api.kajabi.models import KajabiEvent
 from elevate_api.kajabi.payload import Delivery
 from elevate_api.kajabi.rules import Decision, Standing, Status
+from elevate_api.kit.context import current_request_id
+from elevate_api.kit.db import Database
 from elevate_api.kit.repository import Repository
-from elevate_api.users.models import User
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a delivery was put. `first_id` is another one's when the same bytes were there already."""
+    """Where a delivery was put. The first is another one when the same bytes were there already; it stands as told."""
 
     id: UUID
-    first_id: UUID
     created_at: datetime
+    first_id: UUID
+    first_status: Status
+    first_points: int
 
     @property
     def is_duplicate(self) -> bool:
         return self.id != self.first_id
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Whether it was written at all, whether the contact was bound just now, and whether that one has more events."""
+
+    done: bool
+    bound: bool
+    waiting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +72,8 @@ class Work:
 _STORE = text("SELECT * FROM kajabi_store(:raw, :what, :contact, :address, :tag, :happened_at, :state, :fault)")
 _STANDING = text("SELECT * FROM kajabi_standing(:contact, :address, :tag, :chosen, :locking)")
 _SETTLE = text("""
-    UPDATE kajabi_events SET
-      status = :status, error = :reason, points_awarded = :points, duplicate_of = :duplicate_of, user_id = :user_id,
-      event_type = :event_type, contact_id = :contact, email = :address, tag = :tag, event_time = :happened_at,
-      body = CASE WHEN :forget THEN ''::bytea ELSE body END, attempts = attempts + 1, next_attempt_at = NULL,
-      processed_at = CASE WHEN :status <> 'UNMATCHED' THEN clock_timestamp() END
-    WHERE id = :id AND status = :seen
+    SELECT * FROM kajabi_settle(:id, :seen, :verdict, :reason, :points, :first, :person, :what, :contact, :address,
+                                :tag, :happened_at, :forget, :append, :bind, :request)
 """)
 _FAIL = text("""
     UPDATE kajabi_events SET
@@ -98,21 +106,6 @@ _KNOWN_BODIES = text("""
 
 
 class EventRepository(Repository):
-    async def store(self, body: bytes, found: Delivery | None, *, state: Status, fault: str | None = None) -> Stored:
-        """Put a delivery into the inbox, or beside the first of the same bytes as a DUPLICATE."""
-        parameters = {
-            "raw": body,
-            "what": found.event_type if found else None,
-            "contact": found.contact_id if found else None,
-            "address": found.email if found else None,
-            "tag": found.tag if found else None,
-            "happened_at": found.event_time if found else None,
-            "state": state.value,
-            "fault": fault,
-        }
-        row = (await self._session.execute(_STORE, parameters)).one()
-        return Stored(row.stored_id, row.first_id, row.stored_at)
-
     async def get(self, event_id: UUID) -> KajabiEvent | None:
         """The event as it is now, whatever this session has seen of it."""
         return await self._session.get(KajabiEvent, event_id, populate_existing=True)
@@ -136,38 +129,34 @@ class EventRepository(Repository):
         row = (await self._session.execute(_STANDING, parameters)).one_or_none()
         return None if row is None else Standing(**row._asdict())
 
-    async def settle(self, work: Work, found: Delivery, decision: Decision, standing: Standing | None) -> bool:
-        """Write what the event came to; False when somebody else settled it since it was read."""
-        granted = decision.status is Status.PROCESSED and standing is not None
-        result = await self._session.execute(
-            _SETTLE,
-            {
-                "id": work.id,
-                "seen": work.status.value,
-                "status": decision.status.value,
-                "reason": decision.reason,
-                "points": decision.points,
-                "duplicate_of": decision.duplicate_of,
-                "user_id": standing.person_id if standing else None,
-                "event_type": found.event_type,
-                "contact": standing.grant_contact if granted and standing else found.contact_id,
-                "address": None if decision.forget else found.email,
-                "tag": found.tag,
-                "happened_at": found.event_time,
-                "forget": decision.forget,
-            },
-        )
-        return _count(result) == 1
+    async def settle(self, work: Work, found: Delivery, decision: Decision, standing: Standing | None) -> Settled:
+        """Write what the event came to, with ledger row, contact and audit row of a grant."""
+        granted = standing if decision.status is Status.PROCESSED else None
+        parameters = {
+            "id": work.id,
+            "seen": work.status.value,
+            "verdict": decision.status.value,
+            "reason": decision.reason,
+            "points": decision.points,
+            "first": decision.duplicate_of,
+            "person": standing.person_id if standing else None,
+            "what": found.event_type,
+            "contact": granted.grant_contact if granted else found.contact_id,
+            "address": found.email,
+            "tag": found.tag,
+            "happened_at": found.event_time,
+            "forget": decision.forget,
+            "append": decision.append,
+            "bind": found.contact_id if granted and granted.may_be_bound else None,
+            "request": current_request_id(),
+        }
+        row = (await self._session.execute(_SETTLE, parameters)).one()
+        return Settled(row.settled, row.bound, row.waiting)
 
     async def fail(self, event_id: UUID, error: str, pause: timedelta | None) -> None:
         """Count an attempt that failed; `pause` None parks the event. What is final stays as it is."""
         seconds = None if pause is None else pause.total_seconds()
         await self._session.execute(_FAIL, {"id": event_id, "error": error, "seconds": seconds})
-
-    async def bind(self, user_id: str, contact: str) -> bool:
-        """Give the contact to a person who has none; under the locks of both."""
-        free = update(User).where(User.id == user_id, User.kajabi_contact_id.is_(None))
-        return _count(await self._session.execute(free.values(kajabi_contact_id=contact))) == 1
 
     async def waiting_for(self, user_id: str) -> list[UUID]:
         """Unmatched events that this person's contact or verified e-mail settles."""
@@ -186,5 +175,24 @@ class EventRepository(Repository):
         return set(await self._session.scalars(_KNOWN_BODIES, {"digests": list(digests)}))
 
 
-def _count(result: object) -> int:
-    return int(getattr(result, "rowcount", 0))
+async def store(
+    database: Database, body: bytes, found: Delivery | None, *, state: Status, fault: str | None = None
+) -> Stored:
+    """Put a delivery into the inbox, or beside the first of the same bytes as a DUPLICATE; committed on return.
+
+    One statement, so one transaction without a word more to the server: every delivery waits for this.
+    """
+    parameters = {
+        "raw": body,
+        "what": found.event_type if found else None,
+        "contact": found.contact_id if found else None,
+        "address": found.email if found else None,
+        "tag": found.tag if found else None,
+        "happened_at": found.event_time if found else None,
+        "state": state.value,
+        "fault": fault,
+    }
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        row = (await connection.execute(_STORE, parameters)).one()
+    return Stored(row.stored_id, row.stored_at, row.first_id, Status(row.first_status), row.first_points or 0)

@@ -47,6 +47,14 @@ class Standing:
     ledger_person: str | None
     ledger_points: int | None
 
+    @property
+    def may_be_bound(self) -> bool:
+        """Whether the person has no contact yet and the event's is nobody's.
+
+        Who has another contact keeps it: a second one of theirs is still found by the e-mail.
+        """
+        return self.person_id is not None and self.bound_contact is None and self.contact_owner is None
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

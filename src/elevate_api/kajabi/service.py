@@ -18,8 +18,6 @@ from elevate_api.kajabi.repository import EventRepository, Work
 from elevate_api.kajabi.rules import FINAL, Decision, Standing, Status, decide, without_standing
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.problems import Conflict, NotFound
-from elevate_api.points import events as causes
-from elevate_api.points.repository import LedgerRepository, NewEntry
 from elevate_api.users.errors import KajabiContactTaken
 
 LearnTags = Mapping[str, int]
@@ -43,9 +41,11 @@ async def process(session: AsyncSession, work: Work, learn_tags: LearnTags, *, c
         decision, standing = await _judge(session, found, learn_tags, chosen)
         if decision.status is work.status:
             return decision
-        if await EventRepository(session).settle(work, found, decision, standing):
-            if standing is not None:
-                await _follow_up(session, work, found, decision, standing, learn_tags)
+        settled = await EventRepository(session).settle(work, found, decision, standing)
+        if settled.done:
+            await _follow_up(session, decision, standing)
+            if settled.waiting and standing is not None and standing.person_id is not None:
+                await match_waiting(session, standing.person_id, learn_tags)
             return decision
         work = await load(session, work.id)
     raise Unsettled(str(work.id))
@@ -77,8 +77,7 @@ async def match_waiting(session: AsyncSession, user_id: str, learn_tags: LearnTa
             early = without_standing(found.kind, found.tag, learn_tags)
             decision = early or decide(learn_tags[found.tag or ""], standing)
             await events.settle(work, found, decision, standing)
-            if standing is not None:
-                await _grant(session, work, found, decision, standing)
+            await _follow_up(session, decision, standing)
             settled += 1
     return settled
 
@@ -118,49 +117,10 @@ async def _judge(
     return decide(learn_tags[found.tag], standing), standing
 
 
-async def _follow_up(
-    session: AsyncSession,
-    work: Work,
-    found: Delivery,
-    decision: Decision,
-    standing: Standing,
-    learn_tags: LearnTags,
-) -> None:
-    if await _grant(session, work, found, decision, standing) and standing.person_id is not None:
-        await match_waiting(session, standing.person_id, learn_tags)
-
-
-async def _grant(session: AsyncSession, work: Work, found: Delivery, decision: Decision, standing: Standing) -> bool:
-    """Ledger row, contact, badges and audit row of a processed event; tells whether a contact was bound."""
-    if decision.status is not Status.PROCESSED or standing.person_id is None:
-        return False
-    if decision.append:
-        await LedgerRepository(session).append(_entry(work, found, decision, standing))
-    bound = await _bind(session, found, standing)
-    badges = await grant_earned(session, standing.person_id) if decision.points else []
-    details = {"eventId": str(work.id), "tag": found.tag, "points": decision.points, "badges": badges, "bound": bound}
-    record(session, actor_id=None, action="kajabi.grant", target_type="user", target_id=standing.person_id,
-           details=details)  # fmt: skip
-    return bound
-
-
-def _entry(work: Work, found: Delivery, decision: Decision, standing: Standing) -> NewEntry:
-    return NewEntry(
-        user_id=standing.person_id or "",
-        activity_code="LEARN",
-        source="WEBHOOK",
-        delta_points=decision.points or 0,
-        external_event_id=causes.kajabi_grant(standing.grant_contact or "", found.tag or ""),
-        event_time=found.event_time or work.created_at,
-    )
-
-
-async def _bind(session: AsyncSession, found: Delivery, standing: Standing) -> bool:
-    """At the first match. Who has another contact keeps it: a second one of theirs is still found by the e-mail."""
-    free = standing.bound_contact is None and standing.contact_owner is None
-    if not free or found.contact_id is None or standing.person_id is None:
-        return False
-    return await EventRepository(session).bind(standing.person_id, found.contact_id)
+async def _follow_up(session: AsyncSession, decision: Decision, standing: Standing | None) -> None:
+    """Badges, in the transaction of the row that earns them."""
+    if decision.append and standing is not None and standing.person_id is not None:
+        await grant_earned(session, standing.person_id)
 
 
 def _read(work: Work) -> Delivery:
