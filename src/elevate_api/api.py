@@ -16,6 +16,7 @@ from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
 from elevate_api.leaderboards.router import router as leaderboards
+from elevate_api.leaderboards.stream_router import router as live_board
 from elevate_api.metrics.router import router as metrics
 from elevate_api.ops.admin_router import router as operations
 from elevate_api.ops.cron_router import router as daily
@@ -30,6 +31,7 @@ from elevate_api.users.router import router as me
 
 ROUTERS = (
     leaderboards,
+    live_board,
     profiles,
     activities,
     badges,

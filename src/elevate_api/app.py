@@ -28,6 +28,7 @@ from elevate_api.kit.middleware import Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.kit.replica import ReadDatabase
+from elevate_api.leaderboards.feed import BoardFeed
 from elevate_api.limits import build_limiter, charge
 from elevate_api.metrics import requests
 from elevate_api.metrics.figures import Figures
@@ -47,7 +48,8 @@ Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are
 accept `Idempotency-Key`.
 """
 EXPOSED_HEADERS = [
-    "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID",
+    "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
+    "Retry-After", "X-Request-ID",
 ]  # fmt: skip
 WEBHOOKS = "/api/webhooks/"
 EXPORTS_AT_ONCE, OWN_EXPORTS_AT_ONCE = 3, 5
@@ -78,6 +80,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.switches = Switches(app.state.database)
     app.state.rate_limiter = build_limiter(settings.rate_limits)
+    app.state.board_feed = BoardFeed(app.state.database)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
     _watch(app, settings)
@@ -142,7 +145,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         CORSMiddleware,
         allow_origins=settings.app.browser_origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
         expose_headers=EXPOSED_HEADERS,
         max_age=600,
     )
@@ -173,6 +176,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.health.close()
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
+        await app.state.board_feed.close()
         await app.state.evidence.storage.aclose()
         await app.state.read_database.dispose()
         await app.state.database.dispose()

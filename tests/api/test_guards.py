@@ -19,6 +19,7 @@ P, R, A = Role.PARTICIPANT, Role.REVIEWER, Role.ADMIN
 
 TABLE: dict[Operation, Role | None] = {
     ("GET", "/api/leaderboard"): PUBLIC,
+    ("GET", "/api/leaderboard/stream"): PUBLIC,
     ("GET", "/api/stats"): PUBLIC,
     ("GET", "/api/activities"): PUBLIC,
     ("GET", "/api/badges"): PUBLIC,

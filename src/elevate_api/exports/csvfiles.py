@@ -41,6 +41,11 @@ def _plain(name: str, sql: str | None = None) -> _Column:
     return _Column(name, sql or name)
 
 
+def _truth(name: str) -> _Column:
+    """`true` or `false`, where COPY would write `t` or `f`."""
+    return _Column(name, f"{name}::text")
+
+
 def _time(name: str, sql: str | None = None) -> _Column:
     return _Column(name, f"to_char(({sql or name}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
 
@@ -51,8 +56,8 @@ def _select(source: str, *columns: _Column) -> str:
 
 _USERS = _select(
     "users ORDER BY created_at, id",
-    _text("id"), _text("handle"), _text("name"), _text("email"), _plain("email_verified"), _text("role"),
-    _text("region"), _text("school"), _text("cohort"), _plain("show_on_leaderboard"), _text("kajabi_contact_id"),
+    _text("id"), _text("handle"), _text("name"), _text("email"), _truth("email_verified"), _text("role"),
+    _text("region"), _text("school"), _text("cohort"), _truth("show_on_leaderboard"), _text("kajabi_contact_id"),
     _time("suspended_at"), _time("erase_at"), _time("erased_at"), _time("created_at"), _time("updated_at"),
 )  # fmt: skip
 

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from elevate_api.exports.places import Places
 from elevate_api.exports.snapshot import snapshot
 from elevate_api.kit.db import Database
+from elevate_api.kit.streams import STALLED_SECONDS, disconnected
 
-STALLED_SECONDS = 60.0
 PIECE = 65_536
 """Bytes gathered before they are sent: the driver hands over a row or a few at a time."""
 
@@ -40,7 +40,7 @@ class SnapshotDownload(Response):
         """Send until the end or until the client hangs up, whichever comes first."""
         with self._places.hold():
             sending = asyncio.create_task(self._send(_Pipe(self, send)))
-            hanging_up = asyncio.create_task(_disconnected(receive))
+            hanging_up = asyncio.create_task(disconnected(receive))
             try:
                 await asyncio.wait({sending, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -54,11 +54,6 @@ class SnapshotDownload(Response):
         async with snapshot(self._database) as connection:
             await self._produce(connection, pipe.write)
         await pipe.finish()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class _Pipe:
