@@ -24,6 +24,7 @@ from elevate_api.points.router import router as points
 from elevate_api.privacy.router import router as privacy
 from elevate_api.profiles.router import router as profiles
 from elevate_api.review.admin_router import router as corrections
+from elevate_api.retention.router import router as retention
 from elevate_api.review.router import router as review
 from elevate_api.submissions.router import router as submissions
 from elevate_api.users.admin_router import router as people
@@ -55,6 +56,7 @@ ROUTERS = (
     clerk,
     alerts,
     cron,
+    retention,
     daily,
     health,
     metrics,

@@ -288,7 +288,7 @@ class RetentionSettings(Group):
 
     evidence_months: int = Field(24, ge=1, le=1200, validation_alias="RETENTION_EVIDENCE_MONTHS")
     kajabi_months: int = Field(12, ge=1, le=1200, validation_alias="RETENTION_KAJABI_MONTHS")
-    audit_months: int = Field(24, ge=1, le=1200, validation_alias="RETENTION_AUDIT_MONTHS")
+    audit_months: int = Field(24, ge=6, le=1200, validation_alias="RETENTION_AUDIT_MONTHS")
 
 
 class ReplicaSettings(Group):

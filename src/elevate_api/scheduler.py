@@ -18,6 +18,7 @@ from elevate_api.kit.db import Database
 from elevate_api.kit.problems import DatabaseUnavailable, as_problem
 from elevate_api.kit.schedule import JobSpec
 from elevate_api.ops.invariants import jobs as invariants
+from elevate_api.retention import jobs as retention
 from elevate_api.users import jobs as users
 
 HEARTBEAT_SECONDS = 10
@@ -34,6 +35,7 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
     return [
         *analytics.jobs(settings.scheduler),
         *backups.jobs(settings),
+        *retention.jobs(settings.retention),
         *kajabi.jobs(settings.kajabi),
         *users.jobs(),
         *invariants.jobs(),

@@ -35,6 +35,8 @@ TABLE: dict[Operation, Role | None] = {
     ("GET", "/metrics"): PUBLIC,  # a token of its own where METRICS_TOKEN is set
     ("GET", "/api/cron/refresh-analytics"): PUBLIC,  # a secret of its own
     ("POST", "/api/cron/refresh-analytics"): PUBLIC,
+    ("GET", "/api/cron/retention"): PUBLIC,
+    ("POST", "/api/cron/retention"): PUBLIC,
     ("GET", "/api/cron/daily-health"): PUBLIC,
     ("POST", "/api/cron/daily-health"): PUBLIC,
     ("GET", "/api/me"): P,

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points, review
-from elevate_api.cli import deploy, export, import_
+from elevate_api.cli import deploy, export, import_, privacy
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup
 from elevate_api.cli.openapi import openapi
 from elevate_api.cli.output import log_to_stderr
+from elevate_api.cli.retention import retention
 from elevate_api.cli.serve import serve
 from elevate_api.cli.token import token
 from elevate_api.cli.users import users_app
@@ -58,5 +59,7 @@ app.add_typer(backup.app)
 app.add_typer(deploy.app)
 app.add_typer(export.app)
 app.add_typer(import_.app)
+app.add_typer(privacy.app)
+app.command()(retention)
 app.command()(token)
 app.command()(openapi)

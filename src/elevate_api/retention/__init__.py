@@ -1,0 +1,1 @@
+"""Data with an end: evidence files, Kajabi's raw contact data, the audit log (shared/domain.md)."""
