@@ -120,8 +120,8 @@ async def test_no_trace_of_an_erased_person_is_left_in_a_dump(
     others = await make_submission(activity="AMPLIFY", status="APPROVED", payload={"coFacilitators": together})
     body = f'{{"contact": {{"id": "{contact}", "email": "{email}", "name": "{name}"}}}}'
     await run(owner, "INSERT INTO kajabi_events (body, body_sha256, contact_id, email, status, user_id) VALUES"
-              " (convert_to(:body, 'UTF8'), '', :contact, :email, 'UNMATCHED', NULL),"
-              " (convert_to(:body, 'UTF8'), '', :contact, :email, 'IGNORED', :id)",
+              " (convert_to(:body, 'UTF8'), 'a', :contact, :email, 'UNMATCHED', NULL),"
+              " (convert_to(:body, 'UTF8'), 'b', :contact, :email, 'IGNORED', :id)",
               body=body, contact=contact, email=email, id=teacher.user.id)  # fmt: skip
     await run(owner, "SELECT refresh_all_analytics()")
     traces = [name, handle, email, contact, "qx7", email.encode().hex(), name.encode().hex()]

@@ -74,7 +74,7 @@ async def test_the_export_has_what_there_is(
     await run(
         owner,
         "INSERT INTO kajabi_events (body, body_sha256, contact_id, email, status) VALUES"
-        " ('own', '', 'c-1', 'siti@smp.test', 'UNMATCHED'), ('x', '', 'c-2', 'b@x.test', 'UNMATCHED')",
+        " ('own', 'a', 'c-1', 'siti@smp.test', 'UNMATCHED'), ('x', 'b', 'c-2', 'b@x.test', 'UNMATCHED')",
     )
 
     answer = await teacher.get("/api/me/export")

@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header, Request, Response
+from fastapi import Header, Query, Request, Response
 
 from elevate_api.kit.routing import Router
 from elevate_api.kit.streams import EventStream
 from elevate_api.leaderboards.feed import BoardFeed
 from elevate_api.leaderboards.queries import Period
-from elevate_api.leaderboards.router import PeriodQuery
 
 router = Router(prefix="/api/leaderboard", tags=["public"])
 
@@ -25,7 +24,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 @router.get("/stream", response_class=Response, responses=_STREAM)
 async def stream_board(
     request: Request,
-    period: PeriodQuery = Period.ALL,
+    period: Annotated[Period, Query(description="The board of `all` time, or of the last 30 x 24 hours.")] = Period.ALL,
     last_event_id: Annotated[str | None, Header(max_length=200, description="`id` of the last event seen.")] = None,
 ) -> Response:
     """Hear of each new version of the board; read it from `GET /api/leaderboard`."""
