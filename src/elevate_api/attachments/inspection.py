@@ -77,7 +77,7 @@ def _kinds(head: bytes) -> set[str]:
         found = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):
         return set()
-    best = max(match.confidence for match in found)
+    best = max((match.confidence for match in found), default=0)
     return {match.mime_type for match in found if match.confidence == best}
 
 
