@@ -8,7 +8,8 @@ DECLARE
   public_roles CONSTANT text := concat_ws(', ', 'PUBLIC',
     (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles WHERE rolname IN ('anon', 'authenticated')));
   service CONSTANT boolean := EXISTS (SELECT FROM pg_roles WHERE rolname = 'elevate_app');
-  add_only CONSTANT text[] := ARRAY['points_ledger', 'point_adjustments', 'audit_log', 'analytics_refreshes'];
+  add_only CONSTANT text[] := ARRAY['points_ledger', 'point_adjustments', 'earned_badges', 'audit_log',
+                                    'analytics_refreshes'];
   deletable CONSTANT text[] := ARRAY['idempotency_keys', 'review_claims', 'submission_attachments',
     'attachment_removals', 'alert_events', 'alert_samples', 'alert_notices'];
   read_only CONSTANT text[] := ARRAY['alembic_version', 'app_settings'];

@@ -30,9 +30,10 @@ async def test_one_of_two_may_go(boss: str, anybody: Connection) -> None:
         await anybody.execute("UPDATE users SET role = 'ADMIN' WHERE id = 'other'")
 
 
-async def test_an_erased_one_does_not_count(boss: str, anybody: Connection) -> None:
+@pytest.mark.parametrize("gone", ["erased_at", "suspended_at"])
+async def test_one_who_cannot_sign_in_does_not_count(gone: str, boss: str, anybody: Connection) -> None:
     await add_person(anybody, "other", "SUPERADMIN")
-    await anybody.execute("UPDATE users SET erased_at = now() WHERE id = 'other'")
+    await anybody.execute(f"UPDATE users SET {gone} = now() WHERE id = 'other'")
     with refused(LAST):
         await anybody.execute("UPDATE users SET role = 'ADMIN' WHERE id = $1", boss)
 

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from elevate_api.points.rules import ActivityCode, Award, StageRates, Standing, compute_award
 
 LEARN = StageRates(ActivityCode.LEARN, 20, 20, 0, 0)
-EXPLORE = StageRates(ActivityCode.EXPLORE, 50, 50, 0, 0)
+EXPLORE = StageRates(ActivityCode.EXPLORE, 50, None, 0, 0)
 AMPLIFY = StageRates(ActivityCode.AMPLIFY, 0, None, 2, 1)
-PRESENT = StageRates(ActivityCode.PRESENT, 20, 20, 0, 0)
-SHINE = StageRates(ActivityCode.SHINE, 0, 0, 0, 0)
+PRESENT = StageRates(ActivityCode.PRESENT, 20, None, 0, 0)
+SHINE = StageRates(ActivityCode.SHINE, 0, None, 0, 0)
 NOTHING = Standing(awarded=0, has_awarded_approval=False)
 
 

@@ -114,6 +114,15 @@ async def test_an_award_moves_by_a_fifth_with_a_reason(
         assert answer.json()["pointsAwarded"] == points
 
 
+async def test_a_stage_without_a_cap_may_be_awarded_a_fifth_more(as_user: SignIn, make_submission: Make) -> None:
+    reviewer = await as_user("REVIEWER")
+    waiting = await make_submission(activity="EXPLORE")
+    path = f"/api/review/{waiting.id}/approve"
+    refused = await reviewer.post(path, json={"points": 61, "reason": "Outstanding"})
+    assert (refused.json()["computed"], refused.json()["lowest"], refused.json()["highest"]) == (50, 40, 60)
+    assert (await reviewer.post(path, json={"points": 60, "reason": "Outstanding"})).json()["pointsAwarded"] == 60
+
+
 async def test_a_rejection_needs_a_note_and_awards_nothing(
     as_user: SignIn, make_submission: Make, owner: Database
 ) -> None:

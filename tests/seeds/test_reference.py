@@ -34,9 +34,9 @@ async def test_the_stages_are_those_of_the_domain_page(owner: Database) -> None:
     columns = "code, default_points, points_cap, per_peer_points, per_student_points"
     assert await rows(owner, f"SELECT {columns} FROM activities ORDER BY position") == [
         ("LEARN", 20, 20, 0, 0),
-        ("EXPLORE", 50, 50, 0, 0),
+        ("EXPLORE", 50, None, 0, 0),
         ("AMPLIFY", 0, None, 2, 1),
-        ("PRESENT", 20, 20, 0, 0),
+        ("PRESENT", 20, None, 0, 0),
         ("SHINE", 0, None, 0, 0),
     ]
 

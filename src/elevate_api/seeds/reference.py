@@ -18,7 +18,8 @@ from elevate_api.config import SeedSettings, Settings, SettingsError
 from elevate_api.kit.app_settings import AppSetting
 from elevate_api.users.models import User
 
-# Numbers: the table of stages in shared/domain.md. AMPLIFY is computed, SHINE is recognition only.
+# Numbers: the table of stages in shared/domain.md. AMPLIFY is computed, SHINE is recognition only. LEARN alone has a cap:
+# EXPLORE and PRESENT are awarded once, and a reviewer may still move that award up by a fifth.
 ACTIVITIES: tuple[dict[str, Any], ...] = (
     {
         "code": "LEARN",
@@ -32,7 +33,6 @@ ACTIVITIES: tuple[dict[str, Any], ...] = (
         "name": "Explore",
         "description": "Try AI in your own class and reflect on it.",
         "default_points": 50,
-        "points_cap": 50,
     },
     {
         "code": "AMPLIFY",
@@ -47,7 +47,6 @@ ACTIVITIES: tuple[dict[str, Any], ...] = (
         "name": "Present",
         "description": "Tell your story in public.",
         "default_points": 20,
-        "points_cap": 20,
     },
     {
         "code": "SHINE",

@@ -84,11 +84,13 @@ WITH named AS MATERIALIZED (
         FROM lacking WHERE points > 0 AND key NOT IN (SELECT key FROM same_award)) l
     ON (l.user_id, l.activity_code, l.place) = (n.user_id, n.activity_code, n.place)
 ), owed AS (
-  -- Approved by hand and never awarded: what the rules of shared/domain.md give, to the first in a stage with a cap.
+  -- Approved by hand and never awarded: what the rules of shared/domain.md give, to the first in a stage that
+  -- is awarded once or has a cap.
   SELECT u.id, u.user_id, u.activity_code, u.reviewed_at,
-         CASE WHEN a.points_cap IS NULL THEN full_award
-              WHEN row_number() OVER (PARTITION BY u.user_id, u.activity_code ORDER BY u.reviewed_at, u.id) > 1 THEN 0
-              WHEN u.activity_code IN ('EXPLORE', 'PRESENT') AND so_far.standing THEN 0
+         CASE WHEN u.activity_code IN ('EXPLORE', 'PRESENT')
+                   AND (so_far.standing OR row_number() OVER first_come > 1) THEN 0
+              WHEN a.points_cap IS NULL THEN full_award
+              WHEN row_number() OVER first_come > 1 THEN 0
               ELSE greatest(0, least(full_award, a.points_cap - so_far.points)) END AS points
   FROM unrecorded u
   JOIN activities a ON a.code = u.activity_code
@@ -104,6 +106,7 @@ WITH named AS MATERIALIZED (
     ) awards) so_far
   WHERE u.status = 'APPROVED' AND u.reviewed_at < now() - interval '{SETTLED}'
     AND u.id NOT IN (SELECT submission_id FROM by_hand)
+  WINDOW first_come AS (PARTITION BY u.user_id, u.activity_code ORDER BY u.reviewed_at, u.id)
 ), due AS MATERIALIZED (
   SELECT key, user_id, activity_code, points, source, event_time, recorded_at FROM known
   UNION ALL
