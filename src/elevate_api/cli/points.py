@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from elevate_api.cli.output import AsJson, Yes, ask, console, print_json, print_
 from elevate_api.cli.runtime import command_database, load_settings
 from elevate_api.cli.users import Who, find_person
 from elevate_api.config import Settings
+from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
 from elevate_api.ops.ledger_check.recover import Recovered, recover
 from elevate_api.ops.ledger_check.verify import Findings, verify
@@ -73,12 +75,13 @@ def recover_points(
     if not as_json:
         _print(before)
     ask(settings, yes, f"Write what is missing ({_words(before)})?")
+    began = utcnow()
     with progress("Writing"):
         done, after = asyncio.run(_recover(settings, reverse_unexplained))
     if as_json:
         print_json({"recovered": asdict(done), "after": _as_document(after)})
     else:
-        _report(done, after)
+        _report(done, after, began)
     if after.total:
         raise typer.Exit(FAILED)
 
@@ -145,10 +148,10 @@ def _print(found: Findings) -> None:
         out.print("Unexplained rows have no cause; --reverse-unexplained of `points recover` takes them back.")
 
 
-def _report(done: Recovered, after: Findings) -> None:
+def _report(done: Recovered, after: Findings, began: datetime) -> None:
     out = console()
     out.print(f"{done.rows} rows rebuilt, {done.corrections} corrections, {done.badges} badges, {done.people} people.")
     if done.snapshot:
         out.print(f"As it was: {done.snapshot}. What differed: {done.differences}.")
-        out.print("Whom to tell: elevate users affected --since <the time of this recovery>")
+        out.print(f"Whom to tell: elevate users affected --since {began:%Y-%m-%dT%H:%M:%S}")
     _print(after)
