@@ -147,7 +147,7 @@ def _recovery_settings(archive: Path, moment: datetime | None) -> dict[str, str]
     settings = {
         "restore_command": f'cp "{_shell_safe(archive)}/%f" "%p"',
         "recovery_target_action": "promote",
-        "hot_standby": "off",  # "ready" is said at the end of the recovery, not in the middle
+        "hot_standby": "off",  # "ready" is then said at the end of the recovery and not in its middle
         "archive_mode": "off",
     }
     return settings if moment is None else {**settings, "recovery_target_time": moment.isoformat(sep=" ")}

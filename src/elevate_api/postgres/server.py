@@ -268,10 +268,10 @@ class EmbeddedServer:
             nonlocal live
             live = postmaster.running_on(layout.cluster)
             died = live is None and (self._process is None or self._process.poll() is not None)
-            return died or (live is not None and live.state in _READY)
+            return died or (live is not None and live.state == "ready")
 
         in_time = postmaster.wait_until(settled, self._start_timeout)
-        if live is None or live.state not in _READY:
+        if live is None or live.state != "ready":
             self._abandon()
             problem = "did not start" if in_time else f"was not ready after {self._start_timeout:g} seconds"
             raise StartError(f"PostgreSQL {problem}. The end of {layout.log}:\n{_tail(layout.log)}")
