@@ -6,8 +6,8 @@ from elevate_api.analytics.admin_router import router as figures
 from elevate_api.analytics.router import router as cron
 from elevate_api.attachments.router import router as attachments
 from elevate_api.attachments.store_router import router as store
-from elevate_api.backups.router import router as backups
 from elevate_api.audit.router import router as audit
+from elevate_api.backups.router import router as backups
 from elevate_api.badges.admin_router import router as badge_administration
 from elevate_api.badges.router import router as badges
 from elevate_api.clerk.router import router as clerk
@@ -23,8 +23,8 @@ from elevate_api.ops.cron_router import router as daily
 from elevate_api.points.router import router as points
 from elevate_api.privacy.router import router as privacy
 from elevate_api.profiles.router import router as profiles
-from elevate_api.review.admin_router import router as corrections
 from elevate_api.retention.router import router as retention
+from elevate_api.review.admin_router import router as corrections
 from elevate_api.review.router import router as review
 from elevate_api.submissions.router import router as submissions
 from elevate_api.users.admin_router import router as people

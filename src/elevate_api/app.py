@@ -19,8 +19,8 @@ from elevate_api.attachments.setup import build_evidence
 from elevate_api.auth.setup import build_verifier
 from elevate_api.config import Settings
 from elevate_api.constraints import CONSTRAINTS
-from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.exports.places import Places
+from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Address, Database

@@ -5,8 +5,21 @@ from typing import Annotated
 
 import typer
 
-from elevate_api.cli import alerts, analytics, backup, db, emergency, kajabi, ops, points, review
-from elevate_api.cli import deploy, export, import_, privacy
+from elevate_api.cli import (
+    alerts,
+    analytics,
+    backup,
+    db,
+    deploy,
+    emergency,
+    export,
+    import_,
+    kajabi,
+    ops,
+    points,
+    privacy,
+    review,
+)
 from elevate_api.cli.check import check
 from elevate_api.cli.dev import dev
 from elevate_api.cli.errors import ElevateGroup

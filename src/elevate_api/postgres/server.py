@@ -44,7 +44,6 @@ _CARELESS: Mapping[str, str] = MappingProxyType(
 )
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LOG_LINES = 15
-_READY = frozenset({"ready", "standby"})  # a standby takes connections as well, to read
 _LOG = logging.getLogger("elevate_api.postgres")
 
 
