@@ -360,7 +360,8 @@ class Settings(BaseModel):
 
 def group_types() -> dict[str, type[Group]]:
     """Each group's name in `Settings` and its class."""
-    return {name: field.annotation for name, field in Settings.model_fields.items() if field.annotation is not None}
+    types = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: kind for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, Group)}
 
 
 def setting_names() -> list[tuple[str, ...]]:

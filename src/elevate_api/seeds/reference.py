@@ -18,8 +18,8 @@ from elevate_api.config import SeedSettings, Settings, SettingsError
 from elevate_api.kit.app_settings import AppSetting
 from elevate_api.users.models import User
 
-# Numbers: the table of stages in shared/domain.md. AMPLIFY is computed, SHINE is recognition only. LEARN alone has a cap:
-# EXPLORE and PRESENT are awarded once, and a reviewer may still move that award up by a fifth.
+# Numbers: the table of stages in shared/domain.md. AMPLIFY is computed, SHINE is recognition only. LEARN alone has a
+# cap: EXPLORE and PRESENT are awarded once, and a reviewer may still move that award up by a fifth.
 ACTIVITIES: tuple[dict[str, Any], ...] = (
     {
         "code": "LEARN",
