@@ -100,7 +100,8 @@ def _ground(settings: Settings) -> Iterator[Ground]:
     console.print("Starting PostgreSQL ...")
     with embedded_server(settings) as server:
         owner = Address.parse(server.dsn(EMBEDDED_DATABASE))
-        service = with_database_url(settings, server.dsn(EMBEDDED_DATABASE, SERVICE_ROLE))
+        dsn, owner_dsn = server.dsn(EMBEDDED_DATABASE, SERVICE_ROLE), server.dsn(EMBEDDED_DATABASE)
+        service = with_database_url(settings, dsn, owner_dsn)
         where = "" if server.owned else ", started by another process and ending with it"
         what = f"PostgreSQL {server.binaries.version}, data in {server.data_dir}{where}"
         yield Ground(owner, service, ours=True, description=what)

@@ -49,9 +49,10 @@ def embedded_server(settings: Settings) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def with_database_url(settings: Settings, dsn: str) -> Settings:
-    """The same settings for a service on that database."""
-    database = settings.database.model_copy(update={"url": SecretStr(dsn), "direct_url": None})
+def with_database_url(settings: Settings, dsn: str, owner_dsn: str) -> Settings:
+    """The same settings for a service on that database; its owner makes the backups."""
+    urls = {"url": SecretStr(dsn), "direct_url": SecretStr(owner_dsn)}
+    database = settings.database.model_copy(update=urls)
     return settings.model_copy(update={"database": database})
 
 

@@ -56,7 +56,7 @@ def _database(settings: Settings) -> Iterator[None]:
         return
     with embedded_server(settings) as server:
         os.environ["DATABASE_URL"] = server.dsn(EMBEDDED_DATABASE, SERVICE_ROLE)
-        os.environ.pop("DIRECT_URL", None)
+        os.environ["DIRECT_URL"] = server.dsn(EMBEDDED_DATABASE)  # of the owner, who makes the backups
         yield
 
 
