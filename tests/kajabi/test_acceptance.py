@@ -99,7 +99,7 @@ def make(rng: random.Random, size: int) -> list[Delivery]:
         elif roll < 0.80:
             found.append(Delivery(valid, authentic=False, way=way))
         elif roll < 0.86:
-            found.append(Delivery(hook(f"9{number}", f"stranger{number}@school.test", tag), way=way))
+            found.append(Delivery(hook(f"stranger-{number}", f"stranger{number}@school.test", tag), way=way))
         elif roll < 0.93:
             found.append(Delivery(rng.choice([b"{%d", b"[%d]", b'{"hello": %d}', b"\xff%d"]) % number, way=way))
         else:
