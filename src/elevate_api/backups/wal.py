@@ -136,11 +136,19 @@ def recover(
             reached = server.psql("SELECT extract(epoch FROM pg_last_xact_replay_timestamp())")
     except Exception as error:
         shutil.rmtree(server.layout.cluster, ignore_errors=True)
+        if _TOO_SHORT in str(error):
+            raise BackupFailed(
+                "the WAL archive ends before that time: `--to latest` recovers all that it holds"
+            ) from error
         raise BackupFailed(f"the recovery did not reach its end: {error}") from error
     if asked != "f":
         raise BackupFailed("the recovered server still waits for WAL")
     replayed = datetime.fromtimestamp(float(reached), UTC) if reached else None
     return Recovered(base, data_dir, replayed, round(time.monotonic() - started, 3))
+
+
+_TOO_SHORT = "recovery ended before configured recovery target was reached"
+"""What PostgreSQL says; the last WAL of a server that was lost may never have reached the archive."""
 
 
 def _recovery_settings(archive: Path, moment: datetime | None) -> dict[str, str]:
