@@ -24,7 +24,7 @@ from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Address, Database
-from elevate_api.kit.middleware import Guard, Limits, RequestContext
+from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.kit.replica import ReadDatabase
@@ -139,7 +139,7 @@ def _pool(settings: Settings, address: Address) -> Database:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Innermost first: Starlette puts each new layer around the ones before."""
-    limits = Limits(settings.app.max_body_bytes, {FILES: MAX_BYTES})
+    limits = Limits(settings.app.max_body_bytes, {FILES: MAX_BYTES, WEBHOOKS: MEBIBYTE})
     app.add_middleware(Guard, limits=limits, any_media_type=(WEBHOOKS, FILES))
     app.add_middleware(
         CORSMiddleware,

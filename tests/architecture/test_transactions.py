@@ -12,6 +12,9 @@ EVERY = modules()
 
 # The edge. Everybody else is handed a session, or asks `Database.session()` for a transaction of their own.
 OPENS_TRANSACTIONS = {"kit/db.py", "kit/jobs.py"}
+# A webhook's delivery is committed before anything can fail: the one statement outside a request's transaction. The
+# other two build indexes CONCURRENTLY, which PostgreSQL refuses within one.
+COMMITS_BY_ITSELF = {"kajabi/inbox.py", "ops/inspect/reindex.py", "cli/emergency.py"}
 # These work within the transaction that they are given.
 GIVEN_A_SESSION = {"router", "repository", "queries", "schemas", "models", "errors", "rules", "guards", "criteria"}
 # A problem that is raised rolls the request back; nobody else does, but for what they began themselves.
@@ -34,7 +37,10 @@ def commits(module: Module) -> list[str]:
         forbidden |= {".begin", "create_async_engine", "create_engine", "async_sessionmaker", "AsyncSession"}
     if module.stem in GIVEN_A_SESSION or module.is_router:
         forbidden |= {".session"}
-    return [f"{module.path}:{line} calls {name}" for name, line in module.calls() if name in forbidden]
+    found = [f"{module.path}:{line} calls {name}" for name, line in module.calls() if name in forbidden]
+    if module.path not in COMMITS_BY_ITSELF | OPENS_TRANSACTIONS:
+        found += [f"{module.path}:{line} commits by itself" for text, line in module.strings() if text == "AUTOCOMMIT"]
+    return found
 
 
 def leaks_through_a_pooler(module: Module) -> list[str]:

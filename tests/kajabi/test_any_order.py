@@ -19,8 +19,8 @@ from tests.kajabi.deliveries import AI_1, AI_2, ALL, flat, hook
 
 from elevate_api.config import KajabiSettings
 from elevate_api.kajabi import hooks, inbox, queries
+from elevate_api.kajabi.inbox import store
 from elevate_api.kajabi.payload import Kind, NotJson, UnknownShape, read
-from elevate_api.kajabi.repository import store
 from elevate_api.kajabi.rules import Status
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Address, Database

@@ -15,7 +15,7 @@ from tests.support.racing import race
 
 from elevate_api.config import Settings
 from elevate_api.kajabi import inbox, service
-from elevate_api.kajabi.repository import store
+from elevate_api.kajabi.inbox import store
 from elevate_api.kajabi.rules import Status
 from elevate_api.kit.db import Database
 from elevate_api.users import arrival

@@ -108,6 +108,17 @@ async def test_a_body_may_have_a_megabyte_and_no_more(deliver: Deliver, events: 
     assert len(await events()) == 1
 
 
+@pytest.fixture
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    small = getattr(request, "param", None)
+    return settings if small is None else settings.model_copy(update={"app": settings.app.model_copy(update=small)})
+
+
+@pytest.mark.parametrize("settings", [{"max_body_bytes": 1024}], indirect=True)
+async def test_a_smaller_limit_for_other_bodies_is_not_the_webhooks(deliver: Deliver) -> None:
+    assert (await deliver(hook("77", bio="x" * 2000))).status_code == 202
+
+
 async def test_the_same_delivery_again_answers_the_first_one(
     deliver: Deliver, make_user: Make, events: Read, ledger: Read
 ) -> None:

@@ -6,16 +6,17 @@ the raw body before anything can fail, the second processes the stored row and m
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kajabi import queries, service
 from elevate_api.kajabi.errors import EventUnreadable
 from elevate_api.kajabi.payload import Delivery, NotJson, UnknownShape, read
-from elevate_api.kajabi.repository import EventRepository, Stored, Work, store
+from elevate_api.kajabi.repository import EventRepository, Work
 from elevate_api.kajabi.rules import FINAL, Decision, Status, pause_after
 from elevate_api.kajabi.service import LearnTags
 from elevate_api.kit.clock import utcnow
@@ -27,7 +28,24 @@ ABANDONED_AFTER = timedelta(seconds=30)
 BATCH = 500
 OPEN = frozenset({Status.RECEIVED, Status.UNMATCHED, Status.FAILED})
 
+_STORE = text("SELECT * FROM kajabi_store(:raw, :what, :contact, :address, :tag, :happened_at, :state, :fault)")
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a delivery was put. The first is another one when the same bytes were there already; it stands as told."""
+
+    id: UUID
+    created_at: datetime
+    first_id: UUID
+    first_status: Status
+    first_points: int
+
+    @property
+    def is_duplicate(self) -> bool:
+        return self.id != self.first_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +130,29 @@ async def _store(database: Database, body: bytes, found: Delivery | None, fault:
     except Exception as error:
         log.exception("kajabi_delivery_not_stored", size=len(body))
         raise DatabaseUnavailable("The delivery could not be stored. Send it again.") from error
+
+
+async def store(
+    database: Database, body: bytes, found: Delivery | None, *, state: Status, fault: str | None = None
+) -> Stored:
+    """Put a delivery into the inbox, or beside the first of the same bytes as a DUPLICATE; committed on return.
+
+    One statement, so one transaction without a word more to the server: every delivery waits for this.
+    """
+    parameters = {
+        "raw": body,
+        "what": found.event_type if found else None,
+        "contact": found.contact_id if found else None,
+        "address": found.email if found else None,
+        "tag": found.tag if found else None,
+        "happened_at": found.event_time if found else None,
+        "state": state.value,
+        "fault": fault,
+    }
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        row = (await connection.execute(_STORE, parameters)).one()
+    return Stored(row.stored_id, row.stored_at, row.first_id, Status(row.first_status), row.first_points or 0)
 
 
 async def _answer_again(database: Database, stored: Stored, learn_tags: LearnTags) -> Receipt:

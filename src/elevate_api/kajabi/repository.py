@@ -14,23 +14,7 @@ from elevate_api.kajabi.models import KajabiEvent
 from elevate_api.kajabi.payload import Delivery
 from elevate_api.kajabi.rules import Decision, Standing, Status
 from elevate_api.kit.context import current_request_id
-from elevate_api.kit.db import Database
 from elevate_api.kit.repository import Repository
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Where a delivery was put. The first is another one when the same bytes were there already; it stands as told."""
-
-    id: UUID
-    created_at: datetime
-    first_id: UUID
-    first_status: Status
-    first_points: int
-
-    @property
-    def is_duplicate(self) -> bool:
-        return self.id != self.first_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +53,6 @@ class Work:
         )
 
 
-_STORE = text("SELECT * FROM kajabi_store(:raw, :what, :contact, :address, :tag, :happened_at, :state, :fault)")
 _STANDING = text("SELECT * FROM kajabi_standing(:contact, :address, :tag, :chosen, :locking)")
 _SETTLE = text("""
     SELECT * FROM kajabi_settle(:id, :seen, :verdict, :reason, :points, :first, :person, :what, :contact, :address,
@@ -173,26 +156,3 @@ class EventRepository(Repository):
     async def known_bodies(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of the SHA-256 digests whose bytes were delivered before."""
         return set(await self._session.scalars(_KNOWN_BODIES, {"digests": list(digests)}))
-
-
-async def store(
-    database: Database, body: bytes, found: Delivery | None, *, state: Status, fault: str | None = None
-) -> Stored:
-    """Put a delivery into the inbox, or beside the first of the same bytes as a DUPLICATE; committed on return.
-
-    One statement, so one transaction without a word more to the server: every delivery waits for this.
-    """
-    parameters = {
-        "raw": body,
-        "what": found.event_type if found else None,
-        "contact": found.contact_id if found else None,
-        "address": found.email if found else None,
-        "tag": found.tag if found else None,
-        "happened_at": found.event_time if found else None,
-        "state": state.value,
-        "fault": fault,
-    }
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        row = (await connection.execute(_STORE, parameters)).one()
-    return Stored(row.stored_id, row.stored_at, row.first_id, Status(row.first_status), row.first_points or 0)
