@@ -1,11 +1,13 @@
 """Fixtures for everybody. The parts are in tests/support; each test has a committed database of its own."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 from tests.support import tokens
 from tests.support.cluster import BARE, OWNER, SEEDED, SERVICE, SUPERUSER, Administrator, Cluster, running_cluster
@@ -68,6 +70,25 @@ def administrator(cluster: Cluster) -> Iterator[Administrator]:
     administrator = Administrator(cluster)
     yield administrator
     administrator.close()
+
+
+# --- logs: as they were ---------------------------------------------------------------------------------------------
+
+_LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "sqlalchemy", "apscheduler", "alembic")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A test that sets up logging, or a server that it starts, must not decide what the next test can see."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    kept = [(logger, logger.handlers[:], logger.level, logger.propagate, logger.disabled) for logger in loggers]
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    for logger, handlers, level, propagate, disabled in kept:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
 
 
 # --- databases: one a test ------------------------------------------------------------------------------------------

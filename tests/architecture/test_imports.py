@@ -12,7 +12,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         (
             {"kit", "postgres"},
             {"config"},
-            {"addresses", "features"},
+            {"addresses", "features", "locales"},
             {"audit"},
             {"auth"},
             {"users"},
@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"models"},
             {"ops"},
             {"health", "seeds", "backups", "metrics", "transfer"},
-            {"constraints", "limits", "api", "scheduler", "alert_sources", "tracing"},
+            {"constraints", "limits", "api", "scheduler", "alert_sources", "tracing", "deploy"},
             {"app"},
             {"asgi"},
             {"cli"},
@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 LEVEL = {package: level for level, layer in enumerate(LAYERS) for package in layer}
 GUARDS = ["users", "guards"]
 """Who may call is a type in a route's signature, so every router may name it, even `audit`'s."""
-POSTGRES_NEEDS = {"psutil", "platformdirs", "fasteners", "elevate_api"}
+POSTGRES_NEEDS = {"psutil", "platformdirs", "elevate_api"}
 BEYOND = {"__init__"}
 
 

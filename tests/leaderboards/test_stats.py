@@ -43,7 +43,7 @@ async def test_each_figure_counts_what_it_says(owner: Database, client: httpx.As
             await session.execute(
                 text(
                     "INSERT INTO kajabi_events (body, body_sha256, contact_id, user_id, tag, status, points_awarded)"
-                    " VALUES ('x', 'x', :user, :user, :tag, :status, 0)"
+                    " VALUES ('x', uuid_send(uuid_v7()), :user, :user, :tag, :status, 0)"
                 ),
                 {"user": user.id, "tag": tag, "status": status},
             )
