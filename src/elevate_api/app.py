@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from elevate_api import locales
 from elevate_api.addresses import replica_address, service_address
 from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
@@ -45,7 +46,7 @@ The service behind the LEAPS Tracker: educators submit evidence, reviewers decid
 leaderboards and analytics come from views that are refreshed beside their readers.
 
 Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists are paged by cursor. POSTs that create
-accept `Idempotency-Key`.
+accept `Idempotency-Key`. Titles, details and messages of errors are in English or Indonesian by `Accept-Language`.
 """
 EXPOSED_HEADERS = [
     "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
@@ -96,6 +97,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     )
     _add_routes(app)
     install(app, CONSTRAINTS)
+    locales.install()
     document_problems(app, RateLimited)
     _add_middleware(app, settings)
     app.state.end_traces = trace(app, app.state.database, settings.tracing.endpoint)

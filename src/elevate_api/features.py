@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kit.db import Database
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import Problem, add_responses
 
 FEATURES = {
@@ -93,7 +94,8 @@ async def refuse_disabled(request: Request) -> None:
     """A dependency of the whole service. Raises FeatureDisabled."""
     feature = feature_of(request.url.path, request.query_params)
     if feature is not None and await request.app.state.switches.is_off(feature):
-        raise FeatureDisabled(f"{FEATURES[feature]}: switched off for the moment. Everything else works.")
+        what = FEATURES[feature]
+        raise FeatureDisabled(phrase("{what}: switched off for the moment. Everything else works.", what=what))
 
 
 def document_features(routers: Iterable[APIRouter]) -> None:

@@ -25,6 +25,7 @@ from elevate_api.attachments.storage import (
     prefix_of,
 )
 from elevate_api.kit.clock import utcnow
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import BodyTooLarge, Conflict, ValidationFailed
 
 PATH = "/api/storage/"
@@ -129,10 +130,12 @@ async def _receive(target: Path, pieces: AsyncIterable[bytes], size: int) -> Non
         async for piece in pieces:
             received += len(piece)
             if received > size:
-                raise BodyTooLarge(f"The file is longer than the {size} bytes that were announced.", limit_bytes=size)
+                detail = phrase("The file is longer than the {size} bytes that were announced.", size=size)
+                raise BodyTooLarge(detail, limit_bytes=size)
             await asyncio.to_thread(file.write, piece)
         if received < size:
-            raise ValidationFailed(f"{size} bytes were announced and {received} arrived.")
+            detail = phrase("{size} bytes were announced and {received} arrived.", size=size, received=received)
+            raise ValidationFailed(detail)
         await asyncio.to_thread(_flush, file.fileno())
 
 

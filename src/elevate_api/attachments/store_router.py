@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from elevate_api.attachments.local import PATH, LocalStorage
 from elevate_api.attachments.names import attachment_disposition
 from elevate_api.attachments.storage import ObjectMissing, is_key
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import BadRequest, NotFound, UnsupportedMediaType
 from elevate_api.kit.routing import Router
 
@@ -31,7 +32,7 @@ async def receive_file(request: Request, key: str, token: Token) -> Response:
     store = _store(request, key)
     permit = store.signer.verify("put", key, token)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != permit.kind:
-        raise UnsupportedMediaType(f"The file was announced as {permit.kind}.")
+        raise UnsupportedMediaType(phrase("The file was announced as {kind}.", kind=permit.kind))
     try:
         await store.write(key, request.stream(), permit.size)
     except ClientDisconnect:

@@ -14,6 +14,7 @@ from elevate_api.clerk.signature import Envelope, NotAuthentic, key_of, verify
 from elevate_api.config import ClerkSettings
 from elevate_api.kajabi.metrics import LATENCY
 from elevate_api.kit.db import Tx
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import BodyTooLarge, DatabaseUnavailable, MalformedJson, Unauthenticated, responses
 from elevate_api.kit.routing import Router
 
@@ -58,7 +59,7 @@ async def receive(request: Request, session: Tx, signature: Annotated[str | None
         message = read(body)
     except Unreadable as error:
         log.warning("clerk_message_unreadable", reason=str(error), message_id=message_id)
-        raise MalformedJson(f"The message cannot be read: {error}.") from error
+        raise MalformedJson(phrase("The message cannot be read: {reason}.", reason=error)) from error
     outcome = await service.receive(session, message_id, message, request.app.state.user_hooks)
     LATENCY.labels("clerk").observe(time.perf_counter() - started)
     return ClerkReceipt(status=outcome)

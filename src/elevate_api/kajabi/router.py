@@ -15,6 +15,7 @@ from elevate_api.kajabi.rules import Status
 from elevate_api.kajabi.schemas import ReceiptOut
 from elevate_api.kajabi.signature import SECRET_HEADER, SIGNATURE_HEADER, Credentials, Secrets
 from elevate_api.kit.db import database_of
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import BodyTooLarge, DatabaseUnavailable, MalformedJson, Unauthenticated, responses
 from elevate_api.kit.routing import Router
 
@@ -90,7 +91,8 @@ async def _receive(request: Request, response: Response, given: Credentials) -> 
 def _answer(receipt: Receipt, response: Response) -> ReceiptOut:
     if receipt.unreadable is not None:
         kind = MalformedJson if isinstance(receipt.unreadable, NotJson) else ShapeUnknown
-        raise kind(f"The delivery was stored and cannot be read: {receipt.unreadable}.", event_id=str(receipt.event_id))
+        detail = phrase("The delivery was stored and cannot be read: {reason}.", reason=receipt.unreadable)
+        raise kind(detail, event_id=str(receipt.event_id))
     if receipt.status in (Status.UNMATCHED, Status.FAILED, Status.RECEIVED):
         response.status_code = 202
     return ReceiptOut(

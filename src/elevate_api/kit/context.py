@@ -7,6 +7,8 @@ from structlog.contextvars import bind_contextvars
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+accept_language: ContextVar[str] = ContextVar("accept_language", default="")
+
 USER = "kit.user"
 EXTRA_HEADERS = "kit.headers"
 
@@ -14,6 +16,11 @@ EXTRA_HEADERS = "kit.headers"
 def current_request_id() -> str | None:
     """Id of the request being answered in this context; None outside a request (jobs, the command line)."""
     return request_id.get()
+
+
+def current_accept_language() -> str:
+    """What the request being answered says of languages, as it was sent; empty outside a request."""
+    return accept_language.get()
 
 
 def identify(scope: Scope, user_id: str) -> None:

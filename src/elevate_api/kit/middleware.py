@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from elevate_api.kit import context
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import SAFE_PATH, BodyTooLarge, Problem, UnsupportedMediaType, internal_error, render
 
 MEBIBYTE = 1024 * 1024
@@ -69,12 +70,14 @@ class RequestContext:
         exchange = _Exchange(scope, send, self._headers)
         scope[SAFE_PATH] = self._safe_path(scope["path"])
         token = context.request_id.set(exchange.request_id)
+        language = context.accept_language.set(_accept_language(scope))
         bind_contextvars(request_id=exchange.request_id)
         try:
             await self._app(scope, receive, exchange.send)
         finally:
             self._record(exchange)
             unbind_contextvars("request_id", "user_id")
+            context.accept_language.reset(language)
             context.request_id.reset(token)
 
     def _safe_path(self, path: str) -> str:
@@ -140,6 +143,11 @@ def _request_id(scope: Scope) -> str:
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode("ascii")
     return uuid_utils.uuid7().hex
+
+
+def _accept_language(scope: Scope) -> str:
+    """The lines of the header as one (RFC 9110 section 5.3)."""
+    return b",".join(value for name, value in scope["headers"] if name == b"accept-language").decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,8 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is longer than the {limit} bytes that this path accepts.", limit_bytes=limit)
+    detail = phrase("The body is longer than the {limit} bytes that this path accepts.", limit=limit)
+    return BodyTooLarge(detail, limit_bytes=limit)
 
 
 def _exceeds(length: bytes, limit: int) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import FieldError, MalformedJson, ValidationFailed
 from elevate_api.kit.problems.validation import MAX_ERRORS, pointer, shortened
 
@@ -32,12 +33,16 @@ def parse(raw: bytes) -> Any:
     except RecursionError:
         raise MalformedJson(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise MalformedJson(f"{error.msg} at line {error.lineno}, column {error.colno}.") from None
+        raise MalformedJson(_place(error)) from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(document):
         raise MalformedJson(_TOO_DEEP)
     if suspect:
         _refuse_unstorable(document)
     return document
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    return phrase("{fault} at line {line}, column {column}.", fault=error.msg, line=error.lineno, column=error.colno)
 
 
 class _LongNumber(Exception):
@@ -52,7 +57,7 @@ def _decoded(text: str) -> tuple[Any, bool]:
         return _patient.decode(text), True
 
 
-_TOO_DEEP = f"The body is nested deeper than {MAX_DEPTH} levels."
+_TOO_DEEP = phrase("The body is nested deeper than {levels} levels.", levels=MAX_DEPTH)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise MalformedJson(f"{name} is no JSON.")
+    raise MalformedJson(phrase("{name} is no JSON.", name=name))
 
 
 def _short_integer(digits: str) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kit.context import current_request_id
+from elevate_api.kit.i18n import current_language
 from elevate_api.kit.problems import ConstraintProblems, FieldError, Problem, ValidationFailed, as_problem
 from elevate_api.review import decisions
 from elevate_api.review.schemas import Approval, BulkDecision, BulkResult, Rejection
@@ -53,5 +54,7 @@ async def _decide(
 
 
 def _failed(submission_id: UUID, problem: Problem) -> BulkResult:
-    document = problem.document(instance=f"/api/review/{submission_id}", request_id=current_request_id())
+    document = problem.document(
+        instance=f"/api/review/{submission_id}", request_id=current_request_id(), language=current_language()
+    )
     return BulkResult(id=submission_id, ok=False, problem=document)

@@ -1,6 +1,7 @@
 import json
 from typing import Any, ClassVar
 
+from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import Conflict, ConstraintProblems, DatabaseError, Problem, ValidationFailed
 
 
@@ -54,7 +55,7 @@ def _quota(error: DatabaseError) -> Problem:
 def _hourly(error: DatabaseError) -> Problem:
     facts = json.loads(error.detail or "{}")
     return SubmissionRateLimited(
-        f"At most {facts['limit']} submissions in any 60 minutes, withdrawn ones included.",
+        phrase("At most {limit} submissions in any 60 minutes, withdrawn ones included.", limit=facts["limit"]),
         headers={"Retry-After": str(max(1, int(facts["retry_after_seconds"])))},
     )
 

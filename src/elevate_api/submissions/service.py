@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from elevate_api.audit.service import record
 from elevate_api.kit.metrics import after_commit
 from elevate_api.kit.problems import FieldError, NotFound, ValidationFailed
-from elevate_api.kit.problems.validation import pointer
+from elevate_api.kit.problems.validation import message_of, pointer
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.errors import SubmissionNotPending
 from elevate_api.submissions.metrics import CREATED
@@ -77,7 +77,7 @@ def _payload_of(stage: ActivityCode, raw: dict[str, Any]) -> Payload:
     try:
         return PAYLOADS[stage].model_validate(raw)
     except ValidationError as error:
-        faults = [FieldError(pointer(["payload", *fault["loc"]]), fault["msg"]) for fault in error.errors()]
+        faults = [FieldError(pointer(["payload", *fault["loc"]]), message_of(fault)) for fault in error.errors()]
         raise ValidationFailed(errors=faults) from error
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from elevate_api.kit.i18n import ENGLISH, Catalogue, catalogue_of
+
 MEDIA_TYPE = "application/problem+json"
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
@@ -27,6 +29,7 @@ class FieldError:
 class Problem(Exception):
     """An error with an answer. Subclass it beside the rule that raises it, naming status, code, title and detail.
 
+    A detail with something to fill in is a `kit.i18n.phrase`, so that it can be translated.
     `extensions` become members of the answer and have snake_case names; `example` shows them in the OpenAPI document.
     """
 
@@ -71,20 +74,32 @@ class Problem(Exception):
         """Identify the kind of problem by a relative reference made from the code, as stable as the code."""
         return "/problems/" + cls.code.lower().replace("_", "-")
 
-    def document(self, *, instance: str | None = None, request_id: str | None = None) -> dict[str, Any]:
-        """Members of the answer in their documented order; `errors` only where there are any."""
+    def document(
+        self, *, instance: str | None = None, request_id: str | None = None, language: str = ENGLISH
+    ) -> dict[str, Any]:
+        """Members of the answer in their documented order; `errors` only where there are any.
+
+        `language` decides about title, detail and messages; what its catalogue does not know stays English.
+        """
+        words = catalogue_of(language)
         document: dict[str, Any] = {
             "type": self.type_uri(),
-            "title": self.title,
+            "title": words.titles.get(self.code, self.title),
             "status": self.status,
-            "detail": self.detail,
+            "detail": self._detail(words),
             "instance": instance,
             "code": self.code,
             "request_id": request_id,
         }
         if self.errors:
-            document["errors"] = [{"pointer": error.pointer, "message": error.message} for error in self.errors]
+            document["errors"] = [
+                {"pointer": error.pointer, "message": words.text(error.message)} for error in self.errors
+            ]
         return document | self.extensions
+
+    def _detail(self, words: Catalogue) -> str:
+        """The detail given to this very problem is translated by its words, the one of its class by the code."""
+        return words.text(self.detail) if "detail" in self.__dict__ else words.details.get(self.code, self.detail)
 
 
 def registry() -> dict[str, type[Problem]]:

@@ -18,6 +18,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from elevate_api.kit.context import current_request_id
+from elevate_api.kit.i18n import current_language
 from elevate_api.kit.problems import common, validation
 from elevate_api.kit.problems.base import MEDIA_TYPE, Problem
 from elevate_api.kit.problems.database import ConstraintProblems, DatabaseError, describe, problem_for
@@ -73,9 +74,12 @@ def render(problem: Problem, scope: Scope) -> Response:
     """Build the answer for `problem`, anywhere between the middleware and the handler."""
     path = str(scope.get(SAFE_PATH) or scope.get("path", ""))[:_MAX_INSTANCE]
     instance = quote(path.encode("utf-8", "replace"), safe="/:@!$&'()*+,;=~")
-    document = problem.document(instance=instance, request_id=current_request_id())
+    language = current_language()
+    document = problem.document(instance=instance, request_id=current_request_id(), language=language)
     response = Response(_encoded(document), status_code=problem.status, media_type=MEDIA_TYPE)
     response.headers.update(problem.headers)
+    response.headers["Content-Language"] = language
+    response.headers.add_vary_header("Accept-Language")
     return response
 
 

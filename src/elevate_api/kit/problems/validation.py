@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
+from elevate_api.kit.i18n import input_phrase, phrase
 from elevate_api.kit.problems.base import FieldError, Problem
 from elevate_api.kit.problems.common import MalformedJson, ValidationFailed
 
@@ -44,7 +45,7 @@ def _fault(item: Mapping[str, Any], body: Any) -> FieldError:
         where = pointer([*_in_document(rest, body, missing=item["type"] == "missing"), *_tag_of(item)])
     else:
         where = "/".join([source, *map(str, rest[:1])])
-    return FieldError(shortened(where), shortened(_message(item)))
+    return FieldError(shortened(where), message_of(item))
 
 
 def _in_document(location: Sequence[str | int], document: Any, *, missing: bool) -> list[str | int]:
@@ -72,10 +73,14 @@ def _has(document: Any, part: str | int) -> bool:
     return isinstance(document, dict) and part in document
 
 
-def _message(item: Mapping[str, Any]) -> str:
-    """Pydantic's words, except where they repeat the input."""
-    if item["type"] == "union_tag_not_found":
-        return "Field required"
-    if item["type"] == "union_tag_invalid":
-        return f"must be one of {item['ctx']['expected_tags']}"
-    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+def message_of(item: Mapping[str, Any]) -> str:
+    """Pydantic's words, except where they repeat the input; translatable by the type of the error."""
+    kind, values = item["type"], dict(item.get("ctx", {}))
+    if kind == "union_tag_not_found":
+        return input_phrase("Field required", "missing", {})
+    if kind == "union_tag_invalid":
+        return phrase("must be one of {expected}", expected=values["expected_tags"])
+    text = shortened(str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, "))
+    if "expected" in values:  # "'a', 'b' or 'c'": the one English word in it
+        values["expected"] = str(values["expected"]).replace(" or ", ", ")
+    return text if kind in {"value_error", "assertion_error"} else input_phrase(text, kind, values)
