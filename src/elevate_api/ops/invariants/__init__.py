@@ -13,9 +13,9 @@ from elevate_api.ops.invariants.people_have_handles import PeopleHaveHandles
 from elevate_api.ops.invariants.points_are_usual import PointsAreUsual
 from elevate_api.ops.invariants.points_have_people import PointsHavePeople
 from elevate_api.ops.invariants.somebody_is_superadmin import SomebodyIsSuperadmin
-from elevate_api.ops.invariants.superadmin_can_sign_in import SuperadminCanSignIn
 from elevate_api.ops.invariants.stage_caps import StageCaps
 from elevate_api.ops.invariants.submissions_have_people import SubmissionsHavePeople
+from elevate_api.ops.invariants.superadmin_can_sign_in import SuperadminCanSignIn
 from elevate_api.ops.invariants.views_follow_ledger import ViewsFollowLedger
 
 INVARIANTS: tuple[Invariant, ...] = (

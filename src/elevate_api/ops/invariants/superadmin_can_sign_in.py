@@ -3,7 +3,8 @@ from elevate_api.ops.invariants.base import SqlInvariant
 
 class SuperadminCanSignIn(SqlInvariant):
     """When Clerk deletes the last SUPERADMIN they are suspended, not erased, and somebody has to hear of it
-    (shared/domain.md, "Roles"): until another is named nobody can grant a role."""
+    (shared/domain.md, "Roles"): until another is named nobody can grant a role.
+    """
 
     name = "superadmin_can_sign_in"
     title = "A SUPERADMIN can sign in"
