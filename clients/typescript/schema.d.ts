@@ -1608,7 +1608,15 @@ export interface components {
             /** Badgesearned */
             badgesEarned: string[];
         };
-        /** AdjustmentRequest */
+        /**
+         * AdjustmentRequest
+         * @example {
+         *       "activityCode": "LEARN",
+         *       "deltaPoints": 20,
+         *       "reason": "A course before 2024.",
+         *       "userId": "user_2abc123"
+         *     }
+         */
         AdjustmentRequest: {
             /** Userid */
             userId: string;
@@ -1679,6 +1687,10 @@ export interface components {
         /**
          * AdminUserUpdate
          * @description What is left out stays; null clears all but the role.
+         * @example {
+         *       "cohort": "2025A",
+         *       "role": "REVIEWER"
+         *     }
          */
         AdminUserUpdate: {
             role?: components["schemas"]["Role"];
@@ -1793,7 +1805,13 @@ export interface components {
             /** Items */
             items: components["schemas"]["DayOut"][];
         };
-        /** Approval */
+        /**
+         * Approval
+         * @example {
+         *       "note": "A clear account.",
+         *       "version": 1
+         *     }
+         */
         Approval: {
             /** Note */
             note?: string | null;
@@ -1902,7 +1920,12 @@ export interface components {
              */
             awardedBy: string | null;
         };
-        /** AwardRequest */
+        /**
+         * AwardRequest
+         * @example {
+         *       "userId": "user_2abc123"
+         *     }
+         */
         AwardRequest: {
             /**
              * Userid
@@ -1975,6 +1998,10 @@ export interface components {
         /**
          * BadgeUpdate
          * @description What is left out stays; null clears the icon. A code never changes.
+         * @example {
+         *       "active": false,
+         *       "name": "Explorer"
+         *     }
          */
         BadgeUpdate: {
             /** Name */
@@ -2081,7 +2108,18 @@ export interface components {
             /** Results */
             results: components["schemas"]["BulkResult"][];
         };
-        /** BulkRequest */
+        /**
+         * BulkRequest
+         * @example {
+         *       "decisions": [
+         *         {
+         *           "decision": "approve",
+         *           "id": "0198f3d0-9c3b-7cc2-a4b7-e21d6f0f5a10",
+         *           "version": 1
+         *         }
+         *       ]
+         *     }
+         */
         BulkRequest: {
             /** Decisions */
             decisions: components["schemas"]["BulkDecision"][];
@@ -2134,7 +2172,13 @@ export interface components {
              */
             expiresAt: string;
         };
-        /** ClaimRequest */
+        /**
+         * ClaimRequest
+         * @example {
+         *       "activityCode": "AMPLIFY",
+         *       "count": 10
+         *     }
+         */
         ClaimRequest: {
             /**
              * Count
@@ -2878,7 +2922,12 @@ export interface components {
             /** Country */
             country?: string | null;
         };
-        /** MatchRequest */
+        /**
+         * MatchRequest
+         * @example {
+         *       "userId": "user_2abc123"
+         *     }
+         */
         MatchRequest: {
             /** Userid */
             userId: string;
@@ -2923,6 +2972,11 @@ export interface components {
         /**
          * MeUpdate
          * @description What is left out stays; null clears region, school or cohort. The other three cannot be empty.
+         * @example {
+         *       "name": "Sari Dewi",
+         *       "school": "SMAN 3 Bandung",
+         *       "showOnLeaderboard": true
+         *     }
          */
         MeUpdate: {
             /**
@@ -3017,6 +3071,12 @@ export interface components {
         /**
          * NewAttachment
          * @description A file that is about to be uploaded.
+         * @example {
+         *       "contentType": "application/pdf",
+         *       "filename": "certificate.pdf",
+         *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "size": 48213
+         *     }
          */
         NewAttachment: {
             /**
@@ -3038,7 +3098,18 @@ export interface components {
              */
             sha256: string;
         };
-        /** NewBadge */
+        /**
+         * NewBadge
+         * @example {
+         *       "code": "EXPLORER",
+         *       "criteria": {
+         *         "activity": "EXPLORE",
+         *         "atLeast": 5,
+         *         "type": "approvals"
+         *       },
+         *       "name": "Explorer"
+         *     }
+         */
         NewBadge: {
             /**
              * Code
@@ -3119,6 +3190,10 @@ export interface components {
         /**
          * NewSilence
          * @description No notices for a while: of one rule, or of every rule (a maintenance window).
+         * @example {
+         *       "endsAt": "2025-01-31T20:00:00Z",
+         *       "reason": "PostgreSQL upgrade"
+         *     }
          */
         NewSilence: {
             /** @description Null: every rule. */
@@ -3732,7 +3807,14 @@ export interface components {
             /** Views */
             views: components["schemas"]["ViewRefreshOut"][];
         };
-        /** RefreshRequest */
+        /**
+         * RefreshRequest
+         * @example {
+         *       "views": [
+         *         "leaderboard_totals"
+         *       ]
+         *     }
+         */
         RefreshRequest: {
             /**
              * Views
@@ -3771,7 +3853,13 @@ export interface components {
             /** Ok */
             ok: boolean;
         };
-        /** Rejection */
+        /**
+         * Rejection
+         * @example {
+         *       "note": "Please name the day of the session.",
+         *       "version": 1
+         *     }
+         */
         Rejection: {
             /** Note */
             note: string;
@@ -3860,6 +3948,9 @@ export interface components {
         /**
          * ReplayRequest
          * @description Every event of one status, the oldest first, at most 100 a call; `cursor` goes on where the last call ended.
+         * @example {
+         *       "status": "UNMATCHED"
+         *     }
          */
         ReplayRequest: {
             status: components["schemas"]["elevate_api__kajabi__rules__Status"];
@@ -3895,7 +3986,12 @@ export interface components {
              */
             running: boolean;
         };
-        /** Revocation */
+        /**
+         * Revocation
+         * @example {
+         *       "reason": "The certificate belongs to somebody else."
+         *     }
+         */
         Revocation: {
             /** Reason */
             reason: string;
@@ -4089,6 +4185,9 @@ export interface components {
         /**
          * SubmissionEdit
          * @description What is given replaces what is there; the payload as a whole, in the form of the submission's own stage.
+         * @example {
+         *       "visibility": "PUBLIC"
+         *     }
          */
         SubmissionEdit: {
             /** Payload */
@@ -4418,6 +4517,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5473,6 +5574,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5651,6 +5754,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5738,6 +5843,8 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
+                    /** @description Path of what was made. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6514,6 +6621,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7442,6 +7551,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8283,6 +8394,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8368,6 +8481,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8628,6 +8743,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9365,6 +9482,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9655,6 +9774,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10560,6 +10681,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10745,6 +10868,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The next page (`rel="next"`), when there is one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from elevate_api.alerts.evaluate import Status
 from elevate_api.alerts.rules import Name, Severity
@@ -31,6 +31,10 @@ class AlertOut(Schema):
 
 class NewSilence(Schema):
     """No notices for a while: of one rule, or of every rule (a maintenance window)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"endsAt": "2025-01-31T20:00:00Z", "reason": "PostgreSQL upgrade"}]}
+    )
 
     rule: Name | None = Field(None, description="Null: every rule.")
     starts_at: Instant | None = Field(None, description="Null: now.")

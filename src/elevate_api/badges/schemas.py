@@ -1,6 +1,6 @@
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
 from elevate_api.badges.criteria import check
 from elevate_api.badges.models import Badge
@@ -24,6 +24,10 @@ Description = Annotated[Text, Field(max_length=1000)]
 
 
 class NewBadge(Schema):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"code": "EXPLORER", "name": "Explorer", "criteria": _EXAMPLE}]}
+    )
+
     code: Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,49}$", min_length=2, max_length=50, examples=["EXPLORER"])]
     name: Line
     description: Description = ""
@@ -34,6 +38,8 @@ class NewBadge(Schema):
 
 class BadgeUpdate(Schema):
     """What is left out stays; null clears the icon. A code never changes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Explorer", "active": False}]})
 
     name: Line = Field(default_factory=str)  # a factory, so that the schema shows no default: absent means absent
     description: Description = Field(default_factory=str)
@@ -57,6 +63,8 @@ class BadgeAdminOut(BadgeOut):
 
 
 class AwardRequest(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"userId": "user_2abc123"}]})
+
     user_id: Annotated[Text, Field(min_length=1, max_length=255, examples=["user_2abc123"])]
 
 

@@ -1,7 +1,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from elevate_api.kajabi.rules import Status
 from elevate_api.kit.schemas import Instant, Schema, Text
@@ -41,11 +41,15 @@ class KajabiEventDetail(KajabiEventOut):
 
 
 class MatchRequest(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"userId": "user_2abc123"}]})
+
     user_id: Annotated[Text, Field(min_length=1, max_length=255)]
 
 
 class ReplayRequest(Schema):
     """Every event of one status, the oldest first, at most 100 a call; `cursor` goes on where the last call ended."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "UNMATCHED"}]})
 
     status: Status
     cursor: Annotated[str, Field(max_length=1024)] | None = None

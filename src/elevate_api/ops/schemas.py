@@ -4,7 +4,7 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from elevate_api.kit.schemas import Instant, Schema
 
@@ -195,4 +195,6 @@ class RefreshRunOut(Schema):
 
 
 class RefreshRequest(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"views": ["leaderboard_totals"]}]})
+
     views: list[View] | None = Field(None, min_length=1, max_length=6, description="Default: all six.")

@@ -1,7 +1,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from elevate_api.kit.schemas import Body, Instant, Schema, Text, Whole
 from elevate_api.points.rules import ActivityCode
@@ -70,11 +70,15 @@ class QueueItemsOut(Schema):
 
 
 class ClaimRequest(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 10, "activityCode": "AMPLIFY"}]})
+
     count: Annotated[Whole, Field(ge=1, le=20)] = 1
     activity_code: ActivityCode | None = None
 
 
 class Approval(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "A clear account.", "version": 1}]})
+
     note: Note | None = None
     points: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(
         default=None, description="Instead of the computed points, within 20 % of them and never beyond a cap."
@@ -84,11 +88,17 @@ class Approval(Body):
 
 
 class Rejection(Body):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"note": "Please name the day of the session.", "version": 1}]}
+    )
+
     note: Note
     version: Version | None = Field(default=None, description="The version that you saw.")
 
 
 class Revocation(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The certificate belongs to somebody else."}]})
+
     reason: Note
 
 
@@ -106,6 +116,14 @@ class BulkDecision(Body):
 
 
 class BulkRequest(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"decisions": [{"id": "0198f3d0-9c3b-7cc2-a4b7-e21d6f0f5a10", "decision": "approve", "version": 1}]}
+            ]
+        }
+    )
+
     decisions: list[BulkDecision] = Field(min_length=1, max_length=100)
 
 
@@ -121,6 +139,19 @@ class BulkOut(Schema):
 
 
 class AdjustmentRequest(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "userId": "user_2abc123",
+                    "activityCode": "LEARN",
+                    "deltaPoints": 20,
+                    "reason": "A course before 2024.",
+                }
+            ]
+        }
+    )
+
     user_id: Annotated[Text, Field(min_length=1, max_length=255)]
     activity_code: ActivityCode
     delta_points: Annotated[Whole, Field(ge=-1000, le=1000)] = Field(description="Not 0.")

@@ -56,7 +56,10 @@ _EXAMPLES = {
     "",
     status_code=201,
     response_model=SubmissionOut,
-    responses=responses(LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, *PROBLEMS),
+    responses={
+        201: {"headers": {"Location": {"description": "Path of what was made.", "schema": {"type": "string"}}}},
+        **responses(LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, *PROBLEMS),
+    },
 )
 async def create_submission(
     request: Request,

@@ -2,7 +2,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from elevate_api.kit.schemas import Body, Instant, Schema
 from elevate_api.points.rules import ActivityCode
@@ -58,6 +58,8 @@ NewSubmission = Annotated[
 
 class SubmissionEdit(Body):
     """What is given replaces what is there; the payload as a whole, in the form of the submission's own stage."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"visibility": "PUBLIC"}]})
 
     payload: dict[str, JsonValue] | None = Field(default=None, min_length=1)
     visibility: Visibility | None = None

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-from pydantic import Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool
 
 from elevate_api.auth.roles import Role
 from elevate_api.kit.schemas import Body, Instant, Line, Schema, Text
@@ -29,6 +29,10 @@ class Me(Schema):
 class MeUpdate(Body):
     """What is left out stays; null clears region, school or cohort. The other three cannot be empty."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Sari Dewi", "school": "SMAN 3 Bandung", "showOnLeaderboard": True}]}
+    )
+
     handle: Handle = Field(default_factory=str)  # a factory, so that the schema shows no default: absent means absent
     name: Line = Field(default_factory=str)
     region: Line | None = None
@@ -50,6 +54,8 @@ class AdminUserOut(Me):
 
 class AdminUserUpdate(Body):
     """What is left out stays; null clears all but the role."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "REVIEWER", "cohort": "2025A"}]})
 
     role: Role = Field(default_factory=lambda: Role.PARTICIPANT)
     cohort: Line | None = None

@@ -17,6 +17,7 @@ _OPERATIONS = frozenset({"get", "put", "post", "delete", "options", "head", "pat
 _HEADER_DOCS = {
     "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "The scheme to sign in with.", "schema": {"type": "string"}},
+    "Link": {"description": 'The next page (`rel="next"`), when there is one.', "schema": {"type": "string"}},
     "Allow": {"description": "The methods that this path answers.", "schema": {"type": "string"}},
 }
 
@@ -57,6 +58,8 @@ def _completed(document: dict[str, Any], everywhere: tuple[type[Problem], ...]) 
         _drop_default_422(answers)
         for kind in _implied(operation, everywhere):
             _add(answers.setdefault(str(kind.status), {}), kind)
+        if _is_paged(operation):
+            answers["200"].setdefault("headers", {})["Link"] = _HEADER_DOCS["Link"]
         operation["responses"] = dict(sorted(answers.items()))
         for answer in answers.values():
             codes.update(answer.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}))
@@ -91,6 +94,11 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for method, operation in path.items():
             if method in _OPERATIONS:
                 yield operation
+
+
+def _is_paged(operation: dict[str, Any]) -> bool:
+    names = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+    return "cursor" in names and "200" in operation["responses"]
 
 
 def _implied(operation: dict[str, Any], everywhere: tuple[type[Problem], ...]) -> Iterator[type[Problem]]:
