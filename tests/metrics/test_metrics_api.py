@@ -14,10 +14,14 @@ import yaml
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from sqlalchemy import text
 from tests.support.payloads import payload_for
 
 from elevate_api.analytics import service as analytics
+from elevate_api.backups.manifest import Kind
+from elevate_api.backups.service import JOB as BACKUP
 from elevate_api.kit.db import Database
+from elevate_api.ops.invariants import service as invariants
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 NAME = re.compile(r"\bleaps_\w+")
@@ -68,6 +72,22 @@ async def test_what_happened_is_counted(used: Samples) -> None:
     assert 0 < used["leaps_view_age_seconds['leaderboard_totals']"] < 60
     assert used["leaps_alert_open['critical', 'foreign_key_violation']"] == 0
     assert used["leaps_review_queue_pending"] == 0
+
+
+async def test_the_last_check_and_the_last_backup_are_told(
+    app: FastAPI, client: httpx.AsyncClient, database: Database
+) -> None:
+    assert not [name for name in await scrape(client, app) if name.startswith(("leaps_invariant", "leaps_backup"))]
+    await invariants.run(database, "test")
+    backup = text(
+        "INSERT INTO job_runs (name, triggered_by, started_at, finished_at, ok, outcome)"
+        " VALUES (:name, 'test', now() - interval '1 hour', now(), true, jsonb_build_object('kind', :kind::text))"
+    )
+    async with database.session() as session:
+        await session.execute(backup, {"name": BACKUP, "kind": Kind.FULL})
+    told = await scrape(client, app)
+    assert told["leaps_invariant_violations['ledger_follows_causes']"] == 0
+    assert 3600 <= told[f"leaps_backup_age_seconds['{Kind.FULL}']"] < 3700
 
 
 async def test_a_request_is_counted_by_its_template_and_inventions_are_not_labels(

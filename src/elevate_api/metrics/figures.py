@@ -65,6 +65,16 @@ _NOTICES = """
 SELECT count(*) AS waiting FROM alert_notices WHERE delivered_at IS NULL AND given_up_at IS NULL
 """
 _SIZE = "SELECT pg_database_size(current_database()) AS bytes"
+# What the daily check and the backups left behind (job_runs); nothing before their first run.
+_INVARIANTS = """
+SELECT one ->> 'name' AS invariant, (one ->> 'count')::bigint AS violations
+FROM (SELECT outcome FROM job_runs WHERE name = 'daily-health' AND outcome IS NOT NULL
+      ORDER BY started_at DESC LIMIT 1) last, jsonb_array_elements(last.outcome -> 'checks') one
+"""
+_BACKUPS = """
+SELECT outcome ->> 'kind' AS kind, extract(epoch FROM clock_timestamp() - max(started_at)) AS age_seconds
+FROM job_runs WHERE name = 'backup' AND ok AND outcome ->> 'kind' IS NOT NULL GROUP BY 1
+"""
 
 
 def _last_evaluation(rows: Sequence[Row]) -> Samples:
@@ -108,6 +118,20 @@ FIGURES: tuple[Figure, ...] = (
         "leaps_alerts_last_evaluation_timestamp_seconds", "Of the last evaluation anywhere.", _ALERTS, _last_evaluation
     ),
     Figure("leaps_alert_notices_waiting", "Notices that are not delivered yet.", _NOTICES, _column("waiting")),
+    Figure(
+        "leaps_invariant_violations",
+        "Found by the last daily check.",
+        _INVARIANTS,
+        _column("violations", "invariant"),
+        ("invariant",),
+    ),
+    Figure(
+        "leaps_backup_age_seconds",
+        "Since the last good backup of a kind began.",
+        _BACKUPS,
+        _column("age_seconds", "kind"),
+        ("kind",),
+    ),
     Figure("leaps_database_size_bytes", "On disk.", _SIZE, _column("bytes")),
 )
 UP = "leaps_database_up"
