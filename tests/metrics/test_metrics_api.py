@@ -81,7 +81,8 @@ async def test_the_last_check_and_the_last_backup_are_told(
     await invariants.run(database, "test")
     backup = text(
         "INSERT INTO job_runs (name, triggered_by, started_at, finished_at, ok, outcome)"
-        " VALUES (:name, 'test', now() - interval '1 hour', now(), true, jsonb_build_object('kind', CAST(:kind AS text)))"
+        " VALUES (:name, 'test', now() - interval '1 hour', now(), true,"
+        " jsonb_build_object('kind', CAST(:kind AS text)))"
     )
     async with database.session() as session:
         await session.execute(backup, {"name": BACKUP, "kind": Kind.FULL})
