@@ -1,13 +1,14 @@
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool
+from pydantic.config import JsonDict
 
 from elevate_api.badges.criteria import check
 from elevate_api.badges.models import Badge
 from elevate_api.kit.schemas import HttpsUrl, Instant, Line, Schema, Text
 
 CRITERIA = "Read by the rule engine; an empty object means that only people award it."
-_EXAMPLE = {"type": "approvals", "activity": "EXPLORE", "atLeast": 5}
+_EXAMPLE: JsonDict = {"type": "approvals", "activity": "EXPLORE", "atLeast": 5}
 
 
 class BadgeOut(Schema):
