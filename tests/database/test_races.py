@@ -31,7 +31,7 @@ def outcomes(results: list[Any]) -> tuple[int, list[str]]:
 async def until_blocked(watcher: Connection, blocked: Connection, task: asyncio.Task[Any]) -> None:
     """Return when that connection waits for a lock; its task must not have ended."""
     query = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await watcher.fetchval(query, blocked.get_server_pid()):
             assert not task.done(), "it did not wait"
             await asyncio.sleep(0.005)

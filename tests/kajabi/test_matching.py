@@ -107,7 +107,7 @@ async def test_a_broken_old_delivery_keeps_nobody_from_signing_in(
 
 async def waits_for_a_lock(owner: Database) -> None:
     """Until some transaction does."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             async with owner.session() as session:
                 if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
