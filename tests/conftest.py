@@ -24,6 +24,7 @@ from elevate_api.config import (
     Settings,
     setting_names,
 )
+from elevate_api.kit.bounds import Limits
 from elevate_api.kit.db import Address, Database
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def superuser_dsn(cluster: Cluster, database_name: str) -> str:
 @pytest.fixture
 async def database(app_dsn: str) -> AsyncIterator[Database]:
     """What the service has: the role elevate_app, a pool of 20 that opens connections as they are needed."""
-    database = Database(Address.parse(app_dsn), pool_size=20)
+    database = Database(Address.parse(app_dsn), pool_size=20, limits=Limits(transaction=60))
     yield database
     await database.dispose()
 

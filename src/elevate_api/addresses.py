@@ -5,6 +5,7 @@ whichever of DIRECT_URL and DATABASE_URL is not behind a transaction pooler (the
 """
 
 from elevate_api.config import Settings, SettingsError
+from elevate_api.kit.bounds import Limits
 from elevate_api.kit.db import Address, BadDatabaseUrl
 
 
@@ -21,6 +22,17 @@ def _parse(name: str, raw: str, *, pooled: bool = False) -> Address:
         return Address.parse(raw, pooled=pooled)
     except BadDatabaseUrl as error:
         raise SettingsError(f"{name}: {error}") from error
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How long the service's transactions may take."""
+    database = settings.database
+    return Limits(
+        statement=database.statement_timeout,
+        lock=database.lock_timeout,
+        idle=database.transaction_timeout,
+        transaction=database.transaction_timeout,
+    )
 
 
 def service_address(settings: Settings) -> Address:

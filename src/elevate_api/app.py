@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from elevate_api import locales
-from elevate_api.addresses import replica_address, service_address
+from elevate_api.addresses import limits_of, replica_address, service_address
 from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
 from elevate_api.alerts.monitor import AlertMonitor
@@ -25,7 +25,7 @@ from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Address, Database
-from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext
+from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext, Shedding
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.kit.replica import ReadDatabase
@@ -53,6 +53,10 @@ EXPOSED_HEADERS = [
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
 WEBHOOKS = "/api/webhooks/"
+UNCOUNTED = ("/health/", "/api/health/", "/metrics", "/docs", "/openapi.json")
+"""Answered however many wait: they need no connection of the pool."""
+RESERVED = (WEBHOOKS, "/api/cron/", "/api/leaderboard", "/api/stats", "/api/activities", "/api/badges")
+"""Have room kept for them: the public board, and deliveries that nobody may send again."""
 EXPORTS_AT_ONCE, OWN_EXPORTS_AT_ONCE = 3, 5
 """Of a process, for administrators and for everybody's own data; each holds a connection beside the pool."""
 
@@ -136,12 +140,16 @@ def _pool(settings: Settings, address: Address) -> Database:
         pool_size=settings.database.max_connections,
         pool_timeout=settings.database.pool_timeout,
         idle_timeout=settings.database.idle_timeout,
+        limits=limits_of(settings),
+        max_waiting=settings.database.max_waiting,
     )
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Innermost first: Starlette puts each new layer around the ones before."""
     limits = Limits(settings.app.max_body_bytes, {FILES: MAX_BYTES, WEBHOOKS: MEBIBYTE})
+    app.state.database.admission.reserved = RESERVED
+    app.add_middleware(Shedding, admission=app.state.database.admission, never=UNCOUNTED)
     app.add_middleware(Guard, limits=limits, any_media_type=(WEBHOOKS, FILES))
     app.add_middleware(
         CORSMiddleware,

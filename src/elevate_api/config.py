@@ -148,6 +148,10 @@ class DatabaseSettings(Group):
     max_connections: int = Field(20, ge=2, le=1000, validation_alias="MAX_CONNECTIONS")
     pool_timeout: float = Field(10, gt=0, validation_alias="POOL_TIMEOUT")
     idle_timeout: float = Field(600, gt=0, validation_alias="IDLE_TIMEOUT")
+    max_waiting: int = Field(40, ge=0, le=100_000, validation_alias="MAX_WAITING")
+    statement_timeout: float = Field(10, ge=1, validation_alias="STATEMENT_TIMEOUT")
+    lock_timeout: float = Field(3, ge=0.1, validation_alias="LOCK_TIMEOUT")
+    transaction_timeout: float = Field(15, ge=2, validation_alias="TRANSACTION_TIMEOUT")
 
 
 class EmbeddedSettings(Group):

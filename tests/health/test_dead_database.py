@@ -4,11 +4,10 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
-import psutil
 import pytest
+from tests.support.frozen import frozen
 from tests.support.waiting import until
 
 from elevate_api.health.schemas import HealthOut, UnhealthyOut
@@ -33,23 +32,6 @@ async def monitor(server: EmbeddedServer) -> AsyncIterator[HealthMonitor]:
     monitor = HealthMonitor(database, None, stale_seconds=1800)
     yield monitor
     await monitor.close()
-
-
-@contextmanager
-def frozen(server: EmbeddedServer) -> Iterator[None]:
-    """Every process of the server is stopped: it accepts (the kernel does) and never answers."""
-    pid = server.status().pid
-    assert pid is not None
-    parent = psutil.Process(pid)
-    processes = [parent, *parent.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
 
 
 async def ask(monitor: HealthMonitor) -> tuple[int, HealthOut | UnhealthyOut]:

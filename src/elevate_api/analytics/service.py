@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from elevate_api.analytics.queries import VIEWS
+from elevate_api.kit.bounds import take_time
 from elevate_api.kit.db import Database
 from elevate_api.kit.jobs import JobResult, Outcome, run_single_flight
 from elevate_api.kit.problems import UNAVAILABLE, describe
@@ -93,7 +94,7 @@ async def _refresh_view(database: Database, view: str, job: UUID, triggered_by: 
 async def _run_refresh(database: Database, view: str, job: UUID, triggered_by: str) -> _Outcome:
     """Have the database refresh the view. It records most failures itself; a cancelled statement it raises."""
     async with database.session() as session:
-        await session.execute(text(f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"))
+        await take_time(session, PATIENCE_SECONDS)
         row = (await session.execute(text(_REFRESH), {"view": view, "job": job, "by": triggered_by})).one()
     return _Outcome(view, (row.finished_at - row.started_at).total_seconds(), row.row_count, row.error)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from elevate_api.addresses import limits_of
 from elevate_api.cli import schema_dump
 from elevate_api.cli.errors import FAILED, CommandFailed
 from elevate_api.cli.output import AsJson, Yes, ask, print_json, progress
@@ -176,7 +177,7 @@ def app_role(
 
 async def _app_role(settings: Settings, password: str) -> bool:
     async with command_database(settings) as database, database.session() as session:
-        return await ensure_service_role(session, password)
+        return await ensure_service_role(session, password, limits_of(settings))
 
 
 async def _make_service_role(address: Address) -> None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 from elevate_api.addresses import direct_address, service_address
 from elevate_api.backups import wal
 from elevate_api.config import AppSettings, Settings, SettingsError
+from elevate_api.kit.bounds import NO_LIMITS
 from elevate_api.kit.db import Address, Database
 from elevate_api.ops.roles import SERVICE_ROLE
 from elevate_api.postgres import EmbeddedServer
@@ -82,7 +83,7 @@ async def command_database(settings: Settings, *, direct: bool = True) -> AsyncI
 @asynccontextmanager
 async def opened(address: Address) -> AsyncIterator[Database]:
     """A connection for each session, closed at the end: what a command of a few statements needs."""
-    database = Database(address, pooled=False)
+    database = Database(address, pooled=False, limits=NO_LIMITS)
     try:
         yield database
     finally:

@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from elevate_api.kit.bounds import Admission, Bounds, Limits
+
 TRANSACTION_POOLER_PORT = 6543
 """Supabase's transaction pooler; port 5432 of the same host is session mode (shared/integrations.md)."""
 FOREIGN_PARAMETERS = frozenset({"pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size"})
@@ -105,21 +107,27 @@ class Database:
         pool_timeout: float = 10,
         idle_timeout: float = 600,
         pooled: bool = True,
+        limits: Limits | None = None,
+        max_waiting: int = 1_000,
     ) -> None:
+        """`limits` bound every transaction (None: as the server has them), `max_waiting` those that queue for one."""
         self.address = address
         self.pool_size = pool_size
+        self.admission = Admission(pool_size, max_waiting)
         pool: dict[str, Any] = (
             {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout, "pool_recycle": idle_timeout}
             if pooled
             else {"poolclass": NullPool}
         )
+        bounds = Bounds(limits, transaction_pooled=address.transaction_pooled)
         self.engine: AsyncEngine = create_async_engine(
             address.url,
-            connect_args=self._arguments(),
+            connect_args={**self._arguments(), "async_creator_fn": bounds.connect},
             hide_parameters=True,  # values of people must not reach a log by way of an error
             **pool,
         )
         event.listen(self.engine.sync_engine, "checkout", _refuse_closed)
+        bounds.listen(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def _arguments(self) -> dict[str, Any]:
@@ -154,9 +162,11 @@ def database_of(request: Request) -> Database:
 
 async def transaction(request: Request) -> AsyncIterator[AsyncSession]:
     """The request's transaction. Function scope: it is committed before the response is sent."""
-    async with database_of(request).session() as session:
-        request.state.session = session
-        yield session
+    database = database_of(request)
+    with database.admission.enter(request.scope["path"]):
+        async with database.session() as session:
+            request.state.session = session
+            yield session
 
 
 Tx = Annotated[AsyncSession, Depends(transaction, scope="function")]

@@ -12,6 +12,7 @@ from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
+from elevate_api.kit.bounds import deadline
 from elevate_api.kit.db import Database
 from elevate_api.kit.orm import Base, uuid_pk
 
@@ -21,6 +22,8 @@ Outcome = dict[str, Any]
 Work = Callable[[UUID], Awaitable[Outcome]]
 LOOKS, PAUSE = 40, 0.05
 """How often, and how many seconds apart, an overlapping call looks for the id of the run that holds the lock."""
+LET_GO_SECONDS = 10.0
+"""For ending the transaction that holds the lock; a silent server is left alone with it then."""
 
 
 class JobRun(Base):
@@ -65,7 +68,11 @@ async def run_single_flight(database: Database, name: str, triggered_by: str, wo
         for _ in range(LOOKS):
             async with keeper.begin():
                 if await _take_lock(keeper, name):
-                    return await _run(database, name, triggered_by, work)
+                    deadline(keeper, None)  # it does nothing for as long as the work takes
+                    try:
+                        return await _run(database, name, triggered_by, work)
+                    finally:
+                        deadline(keeper, LET_GO_SECONDS)
                 running = await _running_id(keeper, name)
             if running is not None:
                 return JobResult(running, running=True)

@@ -1,7 +1,7 @@
-"""The two layers around the application, pure ASGI.
+"""The layers around the application, pure ASGI.
 
-Outermost first: `RequestContext` (id, access log, headers), CORS, `Guard` (body limit, media type, last resort).
-Guard stands inside CORS, so that every refusal can be read by the front end.
+Outermost first: `RequestContext` (id, access log, headers), CORS, `Guard` (body limit, media type, last resort),
+`Shedding` (refuses while too many wait). Both stand inside CORS, so that every refusal can be read by the front end.
 """
 
 import re
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from elevate_api.kit import context
+from elevate_api.kit.bounds import Admission, crowded
 from elevate_api.kit.i18n import phrase
 from elevate_api.kit.problems import SAFE_PATH, BodyTooLarge, Problem, UnsupportedMediaType, internal_error, render
 
@@ -203,6 +204,26 @@ class Guard:
         has_body = length not in {None, b"0"} or _header(scope, b"transfer-encoding") is not None
         if has_body and not _JSON.fullmatch(_header(scope, b"content-type") or b""):
             raise UnsupportedMediaType
+
+
+class Shedding:
+    """Refuses a request while too many wait for the database, before anything is spent on it.
+
+    Nobody is counted here: who is slow to send a body, or reads an event stream for hours, holds no place.
+    `never`: path prefixes that are always let through.
+    """
+
+    def __init__(self, app: ASGIApp, *, admission: Admission, never: Sequence[str] = ()) -> None:
+        self._app = app
+        self._admission = admission
+        self._never = tuple(never)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = scope["type"] == "http" and self._admission.full(scope["path"])
+        if refused and not scope["path"].startswith(self._never):
+            await render(crowded(), scope)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

@@ -5,21 +5,28 @@ import hashlib
 import hmac
 import secrets
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.config import MIN_SECRET_LENGTH, SettingsError
+from elevate_api.kit.bounds import Limits
 from elevate_api.kit.sqlfiles import migrations_dir
 
 SERVICE_ROLE = "elevate_app"
 SCRAM_ITERATIONS = 4096  # PostgreSQL's own default (scram_iterations)
+INSUFFICIENT_PRIVILEGE = "42501"
+log = structlog.get_logger(__name__)
 # The migrations' lock: the access rules are rewritten, and two of these at once would trip over each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('elevate:migrate', 0))")
 _STANDING = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = :role")
 
 
-async def ensure_service_role(session: AsyncSession, password: str | None = None) -> bool:
+async def ensure_service_role(session: AsyncSession, password: str | None = None, limits: Limits = Limits()) -> bool:  # noqa: B008  (frozen)
     """Create the role, or give an existing one the password; then put its rights in order. True when it was created.
+
+    `limits` become defaults of the role, so that they hold behind a transaction pooler, too.
 
     `password` None leaves it as it is: the embedded server trusts its socket. Run it as the owner of the tables, who
     may create roles. Raises SettingsError for a password or a role that would not do.
@@ -35,8 +42,22 @@ async def ensure_service_role(session: AsyncSession, password: str | None = None
     if verifier is not None:
         connection = await session.connection()  # not text(): a verifier is full of colons
         await connection.exec_driver_sql(f"ALTER ROLE {SERVICE_ROLE} LOGIN PASSWORD '{verifier}'")
+    await _limit(session, limits)
     await apply_access(session)
     return created
+
+
+async def _limit(session: AsyncSession, limits: Limits) -> None:
+    """A role that somebody else made is theirs to alter: then only a pooled service goes without the defaults."""
+    statements = [f"ALTER ROLE {SERVICE_ROLE} SET {name} = '{value}'" for name, value in limits.settings().items()]
+    try:
+        async with session.begin_nested():
+            for statement in statements:
+                await session.execute(text(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        log.warning("role_not_limited", role=SERVICE_ROLE, wanted=statements)
 
 
 async def apply_access(session: AsyncSession) -> None:

@@ -110,7 +110,8 @@ def _by_sqlstate(error: DatabaseError) -> Problem | None:
 
 
 _BUSY = frozenset({"40001", "40P01", "55P03", "57014"})  # serialisation, deadlock, lock timeout, statement timeout
-_UNAVAILABLE_STATES = frozenset({"25006", "3D000", "57P01", "57P02", "57P03", "57P04", "57P05"})
+# 25P03 and 25P04: the server ended a transaction that did nothing, or went on, for too long.
+_UNAVAILABLE_STATES = frozenset({"25006", "25P03", "25P04", "3D000", "57P01", "57P02", "57P03", "57P04", "57P05"})
 _UNAVAILABLE_CLASSES = ("08", "28", "53", "58")  # connection, authorization, resources, operating system
 
 

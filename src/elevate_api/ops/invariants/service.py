@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from elevate_api.kit.bounds import take_time
 from elevate_api.kit.db import Database
 from elevate_api.kit.jobs import JobResult, Outcome, run_single_flight
 from elevate_api.kit.problems import describe
@@ -68,7 +69,7 @@ async def check(database: Database, invariant: Invariant) -> dict[str, Any]:
     try:
         async with database.session() as session:
             await session.execute(text("SET TRANSACTION READ ONLY"))
-            await session.execute(text(f"SET LOCAL statement_timeout = '{PATIENCE_SECONDS}s'"))
+            await take_time(session, PATIENCE_SECONDS)
             found = await invariant.find(session)
     except Exception as failure:
         described = describe(failure)

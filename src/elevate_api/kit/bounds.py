@@ -1,0 +1,166 @@
+"""How long the database may keep anybody waiting, and how many may wait for it.
+
+Three bounds, each for what the one before cannot reach (docs/decisions/time-limits.md):
+the server ends statements, waits for locks and idle transactions; a timer here breaks a connection off when the server
+itself is silent (frozen, or the network swallows what it says); and a queue that is too long is not joined at all.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import asyncpg
+import structlog
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from elevate_api.kit.problems import DatabaseUnavailable
+
+CONNECT_SECONDS = 10.0
+"""From the first byte until the connection can be used: the driver's own limit ends before its types are known."""
+GRACE_SECONDS = 5.0
+"""What the server is given to say that its own limit has struck, before the connection is broken off."""
+_TIMER = "elevate_deadline"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds; 0 is for ever on the server. `transaction`: after so long the connection is broken off (None: never)."""
+
+    statement: float = 10
+    lock: float = 3
+    idle: float = 20
+    transaction: float | None = 15
+
+    def settings(self) -> dict[str, str]:
+        """Settings of PostgreSQL and their values."""
+        values = {
+            "statement_timeout": self.statement,
+            "lock_timeout": self.lock,
+            "idle_in_transaction_session_timeout": self.idle,
+        }
+        return {name: f"{round(seconds * 1000)}ms" for name, seconds in values.items()}
+
+
+NO_LIMITS = Limits(statement=0, lock=0, idle=0, transaction=None)
+"""For commands, whatever the role's defaults are: somebody sits before them, and can end them."""
+
+
+class Bounds:
+    """Puts `limits` on every connection of an engine.
+
+    On the server they are settings of the session. Behind a transaction pooler a session is nobody's, so there they are
+    defaults of the role, which `elevate db app-role` sets. None leaves everything as the server has it.
+    """
+
+    def __init__(self, limits: Limits | None, *, transaction_pooled: bool) -> None:
+        self._seconds = limits.transaction if limits is not None else None
+        chosen = limits.settings() if limits is not None and not transaction_pooled else {}
+        self._statement = "; ".join(f"SET {name} = '{value}'" for name, value in chosen.items())
+        self._connecting: WeakKeyDictionary[Any, asyncio.TimerHandle] = WeakKeyDictionary()
+
+    async def connect(self, *arguments: Any, **options: Any) -> Any:
+        """Open a connection; what the engine asks on it before its first use is bounded as well."""
+        connection = await asyncpg.connect(*arguments, **options)
+        timer = asyncio.get_running_loop().call_later(CONNECT_SECONDS, connection.terminate)
+        self._connecting[connection] = timer
+        if self._statement:
+            await connection.execute(self._statement)
+        return connection
+
+    def listen(self, engine: AsyncEngine) -> None:
+        event.listen(engine.sync_engine, "connect", self._connected)
+        event.listen(engine.sync_engine, "begin", self._begin)
+        for name in ("checkin", "invalidate", "close"):
+            event.listen(engine.sync_engine, name, _released)
+
+    def _connected(self, dbapi_connection: Any, _record: Any) -> None:
+        """The last listener of its kind: the driver knows the types, the connection is usable."""
+        timer = self._connecting.pop(dbapi_connection.driver_connection, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _begin(self, connection: Connection) -> None:
+        """A transaction that takes longer than its time is broken off, whatever it is waiting for.
+
+        Cancelling the task instead would have the driver ask the silent server, on a new connection, to cancel the
+        query, and wait for its answer.
+        """
+        _arm(connection, self._seconds)
+
+
+async def take_time(work: AsyncSession | AsyncConnection, seconds: float) -> None:
+    """Give this transaction `seconds` in all for its statements, locks and pauses: for what is known to take long."""
+    connection = await work.connection() if isinstance(work, AsyncSession) else work
+    settings = Limits(seconds, seconds, seconds).settings()
+    chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    await connection.execute(text(f"SELECT {chosen}"))
+    _arm(connection.sync_connection, seconds + GRACE_SECONDS)
+
+
+def deadline(connection: AsyncConnection, seconds: float | None) -> None:
+    """Break `connection` off in `seconds` unless it is given back before; None lets it be kept as long as it takes."""
+    _arm(connection.sync_connection, seconds)
+
+
+def _arm(connection: Connection | None, seconds: float | None) -> None:
+    if connection is None or connection.closed:
+        return
+    _disarm(connection.info)
+    driver = connection.connection.driver_connection
+    if seconds is not None and driver is not None:
+        loop = asyncio.get_running_loop()
+        connection.info[_TIMER] = loop.call_later(seconds, _break_off, driver, seconds)
+
+
+def _break_off(driver: Any, seconds: float) -> None:
+    log.warning("transaction_broken_off", seconds=seconds)
+    driver.terminate()
+
+
+def _disarm(info: dict[Any, Any]) -> None:
+    timer = info.pop(_TIMER, None)
+    if timer is not None:
+        timer.cancel()
+
+
+def _released(_dbapi_connection: Any, record: Any, *_: Any) -> None:
+    _disarm(record.info)
+
+
+class Admission:
+    """How many requests use a connection or wait for one. Past the limit they are refused at once, not after a wait.
+
+    `reserved`: beginnings of paths that have room beyond the limit (the public board, deliveries that must not be
+    lost), so that those who write in crowds do not keep everybody out.
+    """
+
+    def __init__(self, served: int, waiting: int) -> None:
+        self.limit = served + waiting
+        self.reserved: tuple[str, ...] = ()
+        self.present = 0
+        self._reserve = max(served, waiting // 2)
+
+    def full(self, path: str) -> bool:
+        return self.present >= self.limit + (self._reserve if path.startswith(self.reserved or "\0") else 0)
+
+    @contextmanager
+    def enter(self, path: str) -> Iterator[None]:
+        """Raises DatabaseUnavailable when there is no room."""
+        if self.full(path):
+            raise crowded()
+        self.present += 1
+        try:
+            yield
+        finally:
+            self.present -= 1
+
+
+def crowded() -> DatabaseUnavailable:
+    return DatabaseUnavailable("Too many requests at once; nothing was changed. Try again shortly.")
