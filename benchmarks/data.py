@@ -1,0 +1,261 @@
+"""The generated programme: made once a scale inside the database, kept for later runs, copied for each run.
+
+A generated database is named after its scale and a digest of the migrations; one of another schema is dropped. What it
+holds keeps every rule of the service (``verify`` checks them), with a permanent cause for each ledger row; left out are
+audit rows, attachments and answers kept for idempotency.
+"""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from elevate_api.config import AppSettings, SeedSettings, Settings
+from elevate_api.kit.db import Address, Database
+from elevate_api.kit.sqlfiles import migrations_dir
+from elevate_api.ops import migrations
+from elevate_api.ops.roles import ensure_service_role
+from elevate_api.postgres import EmbeddedServer
+from elevate_api.seeds import reference
+
+PARTS = ("people", "events", "records")
+_SQL = Path(__file__).with_name("sql")
+_BUSY = 11.0
+"""Sets the mean of AMPLIFY sessions so that a person has about ten ledger rows."""
+_STALE_SECONDS = 14 * 86_400
+"""Older data has little left in the window of 30 days."""
+_HEAVY = ("users", "submissions", "points_ledger", "earned_badges", "kajabi_events")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`copies`: whether a run works on a copy. There is seldom room beside 4m: runs then add to the original."""
+
+    name: str
+    people: int
+
+    @property
+    def copies(self) -> bool:
+        return self.people <= 2_000_000  # noqa: PLR2004
+
+    @property
+    def disk_gb(self) -> float:
+        """About what the data and, where there is one, its copy take."""
+        return self.people / 1e6 * 13 * (2 if self.copies else 1.3)
+
+    @classmethod
+    def parse(cls, text: str) -> "Scale":
+        """`100k`, `1m`, `4m`, or any number of people. Raises ValueError."""
+        lowered = text.strip().lower()
+        factor = {"k": 1000, "m": 1_000_000}.get(lowered[-1:], 1)
+        people = int(lowered.rstrip("km")) * factor
+        if people < 1000:  # noqa: PLR2004
+            raise ValueError("at least 1000 people")
+        return cls(lowered, people)
+
+
+@cache
+def schema_digest() -> str:
+    """Of every migration and SQL file: whatever changes the schema changes it."""
+    whole = hashlib.sha256()
+    for path in sorted(migrations_dir().rglob("*")):
+        if path.suffix in {".py", ".sql"}:
+            whole.update(path.name.encode() + path.read_bytes())
+    for part in PARTS:
+        whole.update((_SQL / f"{part}.sql").read_bytes())
+    return whole.hexdigest()[:10]
+
+
+class Dataset:
+    """Databases of a cluster: `data_<scale>_<digest>` is generated, `work_<scale>` a run's copy."""
+
+    def __init__(self, server: EmbeddedServer, say: Callable[[str], None] = print) -> None:
+        self._server = server
+        self._say = say
+        self._copied: set[str] = set()
+
+    def name(self, scale: Scale) -> str:
+        return f"data_{scale.name}_{schema_digest()}"
+
+    @staticmethod
+    def staff(scale: Scale) -> int:
+        """The first so many people are staff (1 SUPERADMIN, 3 ADMINs, the rest REVIEWERs), the others educators."""
+        return max(20, scale.people // 2000)
+
+    @staticmethod
+    def person(number: int) -> str:
+        """The id of the person of this number, from 1."""
+        return "user_2" + hashlib.md5(f"person{number}".encode(), usedforsecurity=False).hexdigest()[:26]
+
+    def exists(self, scale: Scale) -> bool:
+        """Whether it is there, whole and not too old."""
+        comment = self._server.psql(
+            f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{self.name(scale)}'"
+        )
+        return bool(comment) and time.time() - json.loads(comment)["made"] < _STALE_SECONDS
+
+    def drop_outdated(self) -> None:
+        """Databases of other schemas, and what killed runs left behind."""
+        for name in self._server.psql("SELECT datname FROM pg_database").splitlines():
+            outdated = name.startswith("data_") and not name.endswith(schema_digest())
+            if outdated or name.startswith(("work_", "scratch_", "making_")):
+                self._server.drop_database(name)
+
+    def working_copy(self, scale: Scale) -> str:
+        """The database that this run may change; copied at the first call."""
+        source = self.name(scale)
+        if not scale.copies:
+            return source
+        name = f"work_{scale.name}"
+        if name not in self._copied:
+            started = time.perf_counter()
+            self._server.drop_database(name)
+            # Copies files instead of writing every page to the log; fit for what nobody is connected to.
+            with _connected(self._server.superuser_dsn()) as run:
+                run(f"CREATE DATABASE {name} OWNER elevate TEMPLATE {source} STRATEGY file_copy")
+            self._copied.add(name)
+            self._say(f"copied {source} in {time.perf_counter() - started:.0f} s")
+        return name
+
+    def create_empty(self, name: str) -> None:
+        """A migrated database with the reference data."""
+        template = f"empty_{schema_digest()}"
+        if not self._server.database_exists(template):
+            for old in self._server.psql("SELECT datname FROM pg_database").splitlines():
+                if old.startswith("empty_"):
+                    self._server.drop_database(old)
+            self._prepare(template)
+        self._server.create_database(name, template)
+
+    def _prepare(self, name: str) -> None:
+        self._server.drop_database(name)
+        self._server.create_database(name)
+        owner = Address.parse(self._server.dsn(name))
+        _with(owner, _service_role)
+        migrations.upgrade(owner)
+        _with(owner, _reference_data)
+
+    def generate(self, scale: Scale) -> None:
+        """Make the data of a scale, with every index and constraint as the migrations have it, and statistics."""
+        started = time.perf_counter()
+        making, name = f"making_{scale.name}", self.name(scale)
+        self._prepare(making)
+        with _connected(self._server.superuser_dsn(making)) as run:
+            self._fill(run, scale)
+            self._finish(run)
+        comment = json.dumps({"made": time.time(), "seconds": round(time.perf_counter() - started)})
+        self._server.drop_database(name)
+        self._server.psql(f'ALTER DATABASE "{making}" RENAME TO "{name}"')
+        self._server.psql(f"COMMENT ON DATABASE \"{name}\" IS '{comment}'")
+        self._say(f"generated {scale.name} in {time.perf_counter() - started:.0f} s")
+
+    def _fill(self, run: "Run", scale: Scale) -> None:
+        values = {
+            "people": scale.people,
+            "staff": self.staff(scale),
+            "schools": max(50, min(40_000, scale.people // 25)),
+            "busy": _BUSY,
+        }
+        run(
+            "SET session_replication_role = replica"
+        )  # no trigger, no foreign key check: the rows are right as they are
+        run("SET work_mem = '512MB'")
+        run("SET synchronous_commit = off")
+        run("SET max_parallel_workers_per_gather = 0")
+        run("SELECT setseed(0.42)")
+        run("BEGIN")
+        # Emptied in this transaction, so that where wal_level is minimal nothing is written twice.
+        run("TRUNCATE users, submissions, points_ledger, earned_badges, kajabi_events, point_adjustments CASCADE")
+        restore = _drop_indexes(run)
+        for part in PARTS:
+            self._step(part, lambda part=part: [run(one) for one in _statements(part, values)])  # type: ignore[misc]
+        self._step("indexes", lambda: [run(one) for one in ("SET maintenance_work_mem = '1GB'", *restore)])
+        run("COMMIT")
+        run("RESET max_parallel_workers_per_gather")
+        run("SET session_replication_role = origin")
+
+    def _finish(self, run: "Run") -> None:
+        self._step("vacuum", lambda: run("VACUUM (ANALYZE)"))
+        if run("SELECT 1 FROM pg_proc WHERE proname = 'rebuild_totals'"):
+            self._step("totals", lambda: run("SELECT rebuild_totals()"))
+        self._step("views", lambda: run("SELECT * FROM refresh_all_analytics()"))
+        run("VACUUM (ANALYZE)")
+
+    def _step(self, name: str, work: Callable[[], Any]) -> None:
+        started = time.perf_counter()
+        work()
+        self._say(f"  {name}: {time.perf_counter() - started:.1f} s")
+
+
+Run = Callable[[str], list[Any]]
+
+
+@contextmanager
+def _connected(dsn: str) -> Iterator[Run]:
+    loop = asyncio.new_event_loop()
+    connection = loop.run_until_complete(asyncpg.connect(dsn))
+
+    def run(statement: str) -> list[Any]:
+        found: list[Any] = loop.run_until_complete(connection.fetch(statement, timeout=7200))
+        return found
+
+    try:
+        yield run
+    finally:
+        loop.run_until_complete(connection.close())
+        loop.close()
+
+
+def _statements(part: str, values: dict[str, float]) -> list[str]:
+    text = (_SQL / f"{part}.sql").read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f":{name}", str(value))
+    return [one.strip() for one in text.split("\n--;\n")]
+
+
+def _drop_indexes(run: Run) -> list[str]:
+    """Drop what is made faster at once than row by row; returns the statements that bring all of it back."""
+    tables = ", ".join(f"'{table}'::regclass" for table in _HEAVY)
+    # A foreign key of another table holds on to the key that it refers to.
+    constraints = run(f"""
+        SELECT c.conrelid::regclass::text AS on_table, c.conname, pg_get_constraintdef(c.oid) AS rule
+        FROM pg_constraint c WHERE c.conrelid IN ({tables}) AND c.contype IN ('p', 'u')
+          AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conindid = c.conindid)""")
+    indexes = run(f"""
+        SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS rule
+        FROM pg_index i WHERE i.indrelid IN ({tables})
+          AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid)""")
+    for one in constraints:
+        run(f"ALTER TABLE {one['on_table']} DROP CONSTRAINT {one['conname']}")
+    for one in indexes:
+        run(f"DROP INDEX {one['name']}")
+    back = [f"ALTER TABLE {one['on_table']} ADD CONSTRAINT {one['conname']} {one['rule']}" for one in constraints]
+    return back + [str(one["rule"]) for one in indexes]
+
+
+def _with(address: Address, work: Callable[[Any], Any]) -> None:
+    async def run() -> None:
+        database = Database(address, pooled=False)
+        async with database.session() as session:
+            await work(session)
+        await database.dispose()
+
+    asyncio.run(run())
+
+
+async def _service_role(session: Any) -> None:
+    await ensure_service_role(session)
+
+
+async def _reference_data(session: Any) -> None:
+    settings = Settings(app=AppSettings.model_construct(), seed=SeedSettings.model_construct())
+    await ensure_service_role(session)
+    await reference.seed(session, settings)
