@@ -12,7 +12,7 @@ DECLARE
                                     'analytics_refreshes'];
   deletable CONSTANT text[] := ARRAY['idempotency_keys', 'review_claims', 'submission_attachments',
     'attachment_removals', 'alert_events', 'alert_samples', 'alert_notices'];
-  read_only CONSTANT text[] := ARRAY['alembic_version', 'app_settings'];
+  read_only CONSTANT text[] := ARRAY['alembic_version', 'app_settings', 'ledger_seals'];
 BEGIN
   FOR item IN
     SELECT c.oid::regclass AS name, c.relname, c.relkind FROM pg_class c

@@ -206,6 +206,13 @@ class MachineSettings(Group):
     metrics_token: OptionalSecret = Field(None, validation_alias="METRICS_TOKEN")
 
 
+class ConsoleSettings(Group):
+    """The pages at /console. `sign_in_url`: where people sign in to Clerk, such as its hosted page."""
+
+    enabled: bool = Field(True, validation_alias="CONSOLE")
+    sign_in_url: OptionalText = Field(None, validation_alias="CONSOLE_SIGN_IN_URL")
+
+
 class AttachmentSettings(Group):
     """Evidence files. Without Supabase's URL and key they are kept on this machine's disk."""
 
@@ -220,6 +227,7 @@ class SchedulerSettings(Group):
     enabled: bool = Field(True, validation_alias="SCHEDULER_ENABLED")
     refresh_seconds: int = Field(300, ge=1, validation_alias="ANALYTICS_REFRESH_SECONDS")
     stale_seconds: int = Field(1800, ge=1, validation_alias="VIEW_STALE_SECONDS")
+    seal_seconds: int = Field(300, ge=10, validation_alias="LEDGER_SEAL_SECONDS")
 
 
 class AlertSettings(Group):
@@ -310,6 +318,12 @@ class RateLimitSettings(Group):
     storage: str = Field("memory://", validation_alias="RATE_LIMIT_STORAGE")
 
 
+class MemorySettings(Group):
+    """Public answers that each process keeps; `megabytes` 0 keeps none."""
+
+    megabytes: int = Field(16, ge=0, le=4096, validation_alias="PUBLIC_MEMORY_MB")
+
+
 class SeedSettings(Group):
     admin_id: OptionalText = Field(None, validation_alias="SEED_ADMIN_ID")
     admin_email: OptionalText = Field(None, validation_alias="SEED_ADMIN_EMAIL")
@@ -329,6 +343,7 @@ class Settings(BaseModel):
     clerk: ClerkSettings = Field(default_factory=ClerkSettings)
     kajabi: KajabiSettings = Field(default_factory=KajabiSettings)
     machines: MachineSettings = Field(default_factory=MachineSettings)
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     attachments: AttachmentSettings = Field(default_factory=AttachmentSettings)
     scheduler: SchedulerSettings = Field(default_factory=SchedulerSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
@@ -338,6 +353,7 @@ class Settings(BaseModel):
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     replica: ReplicaSettings = Field(default_factory=ReplicaSettings)
     rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)
+    memory: MemorySettings = Field(default_factory=MemorySettings)
     seed: SeedSettings = Field(default_factory=SeedSettings)
 
     @classmethod

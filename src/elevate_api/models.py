@@ -12,6 +12,7 @@ from elevate_api.kit.app_settings import AppSetting
 from elevate_api.kit.idempotency import IdempotencyKey
 from elevate_api.kit.jobs import JobRun
 from elevate_api.points.models import LedgerEntry, PointAdjustment
+from elevate_api.seal.models import LedgerSeal
 from elevate_api.submissions.models import ReviewClaim, Submission
 from elevate_api.users.models import User
 
@@ -33,6 +34,7 @@ MODELS = (
     JobRun,
     KajabiEvent,
     LedgerEntry,
+    LedgerSeal,
     PointAdjustment,
     ReviewClaim,
     Submission,

@@ -19,6 +19,7 @@ from elevate_api.kit.problems import DatabaseUnavailable, as_problem
 from elevate_api.kit.schedule import JobSpec
 from elevate_api.ops.invariants import jobs as invariants
 from elevate_api.retention import jobs as retention
+from elevate_api.seal import jobs as seal
 from elevate_api.users import jobs as users
 
 HEARTBEAT_SECONDS = 10
@@ -39,6 +40,7 @@ def declared_jobs(settings: Settings) -> list[JobSpec]:
         *kajabi.jobs(settings.kajabi),
         *users.jobs(),
         *invariants.jobs(),
+        *seal.jobs(settings.scheduler),
         JobSpec("purge-idempotency-keys", PURGE_SECONDS, _purge_idempotency_keys),
     ]
 

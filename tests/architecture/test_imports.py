@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"users"},
             {"activities"},
             {"points"},
-            {"submissions", "badges", "leaderboards"},
+            {"submissions", "badges", "leaderboards", "seal"},
             {"attachments", "review", "kajabi", "analytics", "profiles", "exports"},
             {"clerk"},  # its webhooks are counted with Kajabi's
             {"privacy", "retention"},
@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"models"},
             {"ops"},
             {"health", "seeds", "backups", "metrics", "transfer"},
+            {"console"},
             {"constraints", "limits", "api", "scheduler", "alert_sources", "tracing", "deploy"},
             {"app"},
             {"asgi"},

@@ -76,7 +76,16 @@ async def describe(connection: Any) -> Snapshot:
         horizon=row["horizon"],
         extensions={item["name"]: item["schema"] for item in found},
         tables=await checksums(connection),
+        seal=await seal_head(connection),
     )
+
+
+async def seal_head(connection: Any) -> str | None:
+    """`number:digest` of the last batch, as this transaction sees it."""
+    if await connection.fetchval("SELECT to_regclass('public.ledger_seals')") is None:
+        return None  # a database from before there was a seal
+    head: str | None = await connection.fetchval(_HEAD)
+    return head
 
 
 async def checksums(connection: Any) -> dict[str, TableContents]:
@@ -125,6 +134,10 @@ SELECT now() AS taken_at, current_setting('server_version') AS server_version,
   (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS database_oid,
   pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, to_regclass('public.alembic_version') AS migrated,
   CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END AS timeline
+"""
+
+_HEAD = """
+SELECT number || ':' || encode(digest, 'hex') FROM public.ledger_seals ORDER BY number DESC LIMIT 1
 """
 
 _EXTENSIONS = """

@@ -24,7 +24,9 @@ from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Address
 
 ROOM = 64 << 20
-KEPT = frozenset({"points_ledger", "point_adjustments", "users", "submissions", "audit_log", "kajabi_events"})
+KEPT = frozenset(
+    {"points_ledger", "point_adjustments", "users", "submissions", "audit_log", "kajabi_events", "ledger_seals"}
+)
 """Tables that lose no row, or (the audit log) only old ones to retention: the increment need not say what is gone.
 
 Of every other table it lists the keys that are there.

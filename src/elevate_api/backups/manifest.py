@@ -49,6 +49,8 @@ class Snapshot(BaseModel):
     extensions: dict[str, str] = Field(default_factory=dict)
     """Extensions that our own indexes need, and the schema that they are in."""
     tables: dict[str, TableContents] = Field(default_factory=dict)
+    seal: str | None = None
+    """The head of the ledger's seal, `number:digest`; None before the first batch."""
 
 
 class Manifest(BaseModel):

@@ -21,6 +21,8 @@ from elevate_api.kit.db import Address, Database
 from elevate_api.ops import migrations
 from elevate_api.ops.ledger_check.verify import verify
 from elevate_api.ops.roles import ensure_service_role
+from elevate_api.seal import service as seal
+from elevate_api.seal import verify as seal_proof
 
 Say = Callable[[str], None]
 # Entries of a dump's list that are the host's business, or are there already: "12; 2615 2200 SCHEMA - public owner".
@@ -97,6 +99,7 @@ async def restore(store: Store, source: Source, target: Address, *, say: Say = l
     with report.step("compare with the manifest", say):
         report.notes = await _compare(target, source)
     await _make_current(target, report, say)
+    await _seal_anew(target, source.wanted, report, say)
     return report
 
 
@@ -114,6 +117,21 @@ async def _make_current(target: Address, report: Report, say: Say) -> None:
             async with database.session() as session:
                 findings = await verify(session, keep=0)
             report.notes += [f"points verify: {n} {kind} in {area}" for (area, kind), n in findings.counts.items()]
+    finally:
+        await database.dispose()
+
+
+async def _seal_anew(target: Address, wanted: Manifest, report: Report, say: Say) -> None:
+    """Prove what came back, then record in the seal itself that it continues from this backup."""
+    database = Database(target, pooled=False)
+    try:
+        with report.step("verify the ledger's seal", say):
+            proof = await seal_proof.verify(database)
+            report.notes += [f"verify-seal: {broken}" for broken in proof.broken]
+            if proof.stranger_count:
+                report.notes.append(f"verify-seal: {proof.stranger_count} old rows in no batch")
+        with report.step("seal anew", say):
+            await seal.seal(database, "restore", reason=f"{seal.RESTORED}{wanted.id}")
     finally:
         await database.dispose()
 
@@ -138,7 +156,10 @@ async def _compare(target: Address, source: Source) -> list[str]:
     """Raises BackupFailed with every table that is not as it was; answers what came back besides."""
     async with contents.connected(target) as connection:
         found = await contents.checksums(connection)
+        head = await contents.seal_head(connection)
     differences, notes = compare(source.wanted.snapshot.tables, found, grown=source.increment is not None)
+    if head != source.wanted.snapshot.seal:
+        differences.append(f"the ledger's seal ends with {head}, not with {source.wanted.snapshot.seal}")
     if differences:
         raise BackupFailed("what was restored is not what was backed up: " + "; ".join(differences))
     return notes

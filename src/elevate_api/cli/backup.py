@@ -204,7 +204,8 @@ def _restore_to(settings: Settings, to: str, data_dir: Path | None) -> None:
         recovered = wal.recover(folder, archive, data_dir, moment)
     sys.stdout.write(
         f"Recovered from {recovered.base.path.name} to {recovered.reached or 'the end of the archive'} in "
-        f"{recovered.seconds:.1f} s.\nSwitch: stop the service, set ELEVATE_DATA_DIR={data_dir}, start it again.\n"
+        f"{recovered.seconds:.1f} s.\nSwitch: stop the service, set ELEVATE_DATA_DIR={data_dir}, start it again;\n"
+        'then record it in the ledger\'s seal: elevate points seal --reason "recovered to ..."\n'
     )
 
 

@@ -12,14 +12,18 @@ from elevate_api.analytics import service as analytics
 from elevate_api.cli.errors import FAILED
 from elevate_api.cli.output import AsJson, Yes, ask, console, print_json, print_rows, progress
 from elevate_api.cli.runtime import command_database, load_settings
+from elevate_api.cli.seal import seal, verify_seal
 from elevate_api.cli.users import Who, find_person
 from elevate_api.config import Settings
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
 from elevate_api.ops.ledger_check.recover import Recovered, recover
 from elevate_api.ops.ledger_check.verify import Findings, verify
+from elevate_api.seal import service as sealing
 
-app = typer.Typer(name="points", help="The points ledger: show, verify, recover.", no_args_is_help=True)
+app = typer.Typer(name="points", help="The points ledger: show, verify, recover, seal.", no_args_is_help=True)
+app.command("seal")(seal)
+app.command("verify-seal")(verify_seal)
 
 DIFFERENCE = ("area", "kind", "subject", "user_id", "activity_code", "expected", "actual")
 SUMMARY = ("activity_code", "total_points", "entries", "submissions", "approved", "pending", "last_points_at")
@@ -103,6 +107,11 @@ async def _recover(settings: Settings, reverse_unexplained: bool) -> tuple[Recov
         async with database.session() as session:
             done = await recover(session, reverse_unexplained=reverse_unexplained)
         await _refresh(database)
+        if done.rows or done.corrections:
+            # The seal says for good that these rows came by a recovery; batches that lost rows stay broken (--accept).
+            why = f"points recover: {done.rows} rows rebuilt, {done.corrections} corrections"
+            while (await sealing.seal(database, "points recover", reason=why)).running:  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
         async with database.session() as session:
             return done, await verify(session, keep=20)
 

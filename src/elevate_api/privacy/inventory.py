@@ -184,6 +184,10 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
         _names("storage_key upload_until due_at created_at"),
     ),
     "badges": ("the catalogue of badges", _names("code name description icon_url criteria active created_at")),
+    "ledger_seals": (
+        "digests of batches of ledger rows, by the rows' ids",
+        _names("number previous digest row_count first_id last_id ids marks sealed_at reason accepted"),
+    ),
     "job_runs": ("records of jobs", _names("id name triggered_by started_at finished_at ok outcome error")),
 }
 """Tables that hold nothing about anybody, with every column that was looked at."""

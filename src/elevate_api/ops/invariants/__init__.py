@@ -8,6 +8,7 @@ from elevate_api.ops.invariants.base import Invariant
 from elevate_api.ops.invariants.events_are_unique import EventsAreUnique
 from elevate_api.ops.invariants.ledger_follows_causes import LedgerFollowsCauses
 from elevate_api.ops.invariants.ledger_is_guarded import LedgerIsGuarded
+from elevate_api.ops.invariants.ledger_seal_holds import LedgerSealHolds
 from elevate_api.ops.invariants.one_active_learn import OneActiveLearn
 from elevate_api.ops.invariants.people_have_handles import PeopleHaveHandles
 from elevate_api.ops.invariants.points_are_usual import PointsAreUsual
@@ -28,6 +29,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     AmplifyQuota(),
     StageCaps(),
     LedgerIsGuarded(),
+    LedgerSealHolds(),
     LedgerFollowsCauses(),
     BadgesFollowAwards(),
     ViewsFollowLedger(),
