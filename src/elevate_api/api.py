@@ -11,6 +11,8 @@ from elevate_api.backups.router import router as backups
 from elevate_api.badges.admin_router import router as badge_administration
 from elevate_api.badges.router import router as badges
 from elevate_api.clerk.router import router as clerk
+from elevate_api.console.board_router import router as board_page
+from elevate_api.console.session_router import router as door
 from elevate_api.exports.router import router as exports
 from elevate_api.health.router import router as health
 from elevate_api.kajabi.admin_router import router as reconciliation
@@ -61,3 +63,5 @@ ROUTERS = (
     health,
     metrics,
 )
+CONSOLE_ROUTERS = (board_page, door)
+"""Pages for people. The door is the last: it answers whatever else is asked for below /console."""

@@ -12,7 +12,7 @@ from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
 from elevate_api.alerts.monitor import AlertMonitor
 from elevate_api.alerts.recorder import Recorder
-from elevate_api.api import ROUTERS
+from elevate_api.api import CONSOLE_ROUTERS, ROUTERS
 from elevate_api.attachments import jobs as attachments
 from elevate_api.attachments.local import PATH as FILES
 from elevate_api.attachments.schemas import MAX_BYTES
@@ -53,8 +53,9 @@ EXPOSED_HEADERS = [
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
 WEBHOOKS = "/api/webhooks/"
-UNCOUNTED = ("/health/", "/api/health/", "/metrics", "/docs", "/openapi.json")
-"""Answered however many wait: they need no connection of the pool."""
+CONSOLE = "/console/"
+UNCOUNTED = ("/health/", "/api/health/", "/metrics", "/docs", "/openapi.json", "/console")
+"""Answered however many wait: they need no connection of the pool; the calls that a page makes are counted."""
 RESERVED = (WEBHOOKS, "/api/cron/", "/api/leaderboard", "/api/stats", "/api/activities", "/api/badges")
 """Have room kept for them: the public board, and deliveries that nobody may send again."""
 EXPORTS_AT_ONCE, OWN_EXPORTS_AT_ONCE = 3, 5
@@ -99,7 +100,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.health = HealthMonitor(
         app.state.database, app.state.scheduler, stale_seconds=settings.scheduler.stale_seconds
     )
-    _add_routes(app)
+    _add_routes(app, console=settings.console.enabled)
     install(app, CONSTRAINTS)
     locales.install()
     document_problems(app, RateLimited)
@@ -108,10 +109,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
+def _add_routes(app: FastAPI, *, console: bool) -> None:
     document_guards(ROUTERS)
     document_features(ROUTERS)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *(CONSOLE_ROUTERS if console else ())):
         app.include_router(router)
 
 
@@ -150,7 +151,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     limits = Limits(settings.app.max_body_bytes, {FILES: MAX_BYTES, WEBHOOKS: MEBIBYTE})
     app.state.database.admission.reserved = RESERVED
     app.add_middleware(Shedding, admission=app.state.database.admission, never=UNCOUNTED)
-    app.add_middleware(Guard, limits=limits, any_media_type=(WEBHOOKS, FILES))
+    app.add_middleware(Guard, limits=limits, any_media_type=(WEBHOOKS, FILES, CONSOLE))
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.app.browser_origins,

@@ -6,8 +6,8 @@ from elevate_api.auth.caller import optional_claims
 from elevate_api.config import RateLimitSettings
 from elevate_api.kit.ratelimit import Charge, RateLimiter, address_of
 
-EXEMPT = ("/health/", "/api/health/", "/metrics", "/api/webhooks/")
-"""Pollers, and machines whose deliveries must not be lost."""
+EXEMPT = ("/health/", "/api/health/", "/metrics", "/api/webhooks/", "/console")
+"""Pollers, machines whose deliveries must not be lost, and pages, whose calls of the API are charged instead."""
 SECRETS_OF_THEIR_OWN = "/api/cron/"
 """Their bearer token is no session token and is not judged as one."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from elevate_api.api import ROUTERS
+from elevate_api.api import CONSOLE_ROUTERS, ROUTERS
 from elevate_api.auth.roles import Role
 from elevate_api.users.guards import guard_of
 
@@ -111,6 +111,19 @@ TABLE: dict[Operation, Role | None] = {
 HIDDEN = {("PUT", "/api/storage/{key:path}"), ("GET", "/api/storage/{key:path}")}
 """Links of the local file store: opaque to clients, so no part of the contract."""
 
+CONSOLE = {
+    ("GET", "/console"),
+    ("GET", "/console/"),
+    ("GET", "/console/board"),
+    ("GET", "/console/language/{code}"),
+    ("GET", "/console/sign-in"),
+    ("POST", "/console/sign-in"),
+    ("POST", "/console/sign-out"),
+    ("GET", "/console/static/{version}/{name:path}"),
+    ("GET", "/console/{path:path}"),
+}
+"""Pages. None has a guard of its own: what they show and do, they ask of the routes above, as their visitor."""
+
 
 def operations() -> Iterator[tuple[Operation, APIRoute]]:
     for router in ROUTERS:
@@ -118,6 +131,12 @@ def operations() -> Iterator[tuple[Operation, APIRoute]]:
             assert isinstance(route, APIRoute)
             for method in sorted(route.methods or ()):
                 yield (method, route.path), route
+
+
+def test_every_page_is_listed_and_reaches_no_database_by_itself() -> None:
+    pages = [route for router in CONSOLE_ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert {(method, route.path) for route in pages for method in route.methods or ()} == CONSOLE
+    assert [route.path for route in pages if guard_of(route.dependant) is not None or route.include_in_schema] == []
 
 
 def test_every_route_stands_in_the_table_with_its_guard() -> None:

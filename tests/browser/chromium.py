@@ -51,8 +51,8 @@ class Tab:
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[Path]:
-    """The program; answers where it notes its port."""
+def running(folder: Path) -> Iterator[Path]:
+    """Run the program with a new profile; answers where it notes its port."""
     assert PROGRAM is not None
     command = [PROGRAM, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
     with (folder / "chromium.log").open("wb") as log:
@@ -71,7 +71,7 @@ def _running(folder: Path) -> Iterator[Path]:
 @asynccontextmanager
 async def chromium(folder: Path) -> AsyncIterator[Tab]:
     """A browser that has never been used; its profile and its log are in `folder`."""
-    with _running(folder) as note:
+    with running(folder) as note:
         await until(lambda: note.exists() and len(note.read_text().splitlines()) > 1, seconds=30)
         port = note.read_text().splitlines()[0]
         async with httpx.AsyncClient(trust_env=False) as client:
