@@ -18,3 +18,27 @@ async def test_a_badge_out_of_nowhere(look: Look, factory: Factory, superuser: S
     )
     found = await look("badges_follow_awards")
     assert found.samples == [{"kind": "unexplained", "subject": "AMPLIFIER", "user_id": user.id}]
+
+
+async def test_a_badge_that_was_brought_back_or_changed_is_not_expected_backwards(
+    look: Look, factory: Factory, superuser: Superuser
+) -> None:
+    await factory.submission(None, "EXPLORE", "APPROVED", points_awarded=0)
+    for field in ("active", "criteria"):
+        await superuser(
+            "INSERT INTO audit_log (action, target_type, target_id, details) VALUES"
+            f" ('badge.update', 'badge', 'IN_CLASS_INNOVATOR', '{{\"fields\": [\"{field}\"]}}')"
+        )
+        assert (await look("badges_follow_awards")).count == 0
+        await superuser('UPDATE audit_log SET details = \'{"fields": ["name"]}\'')
+        assert (await look("badges_follow_awards")).count == 1
+
+
+async def test_a_revocation_earns_no_badge(look: Look, factory: Factory, superuser: Superuser) -> None:
+    """What is taken back is recorded after the badge came to be; what was awarded, before."""
+    user = await factory.user()
+    await factory.submission(user, "PRESENT", "APPROVED", points_awarded=20)
+    await factory.entry(user, 20, "PRESENT")
+    await superuser("UPDATE badges SET created_at = clock_timestamp()")
+    await factory.entry(user, -50, "EXPLORE", external_event_id="submission:1:revoked:v1")
+    assert (await look("badges_follow_awards")).count == 0

@@ -16,17 +16,24 @@ _CRITERIA: TypeAdapter[PointsCriteria | ApprovalsCriteria | GroupCriteria] = Typ
 
 _FACTS = """
 WITH points AS (
-  SELECT user_id, {points}, max(created_at) AS last_at FROM points_ledger GROUP BY user_id
+  SELECT user_id, {points}, max(created_at) FILTER (WHERE source <> 'FORM' OR delta_points > 0) AS last_at
+  FROM points_ledger GROUP BY user_id
 ), approvals AS (
   SELECT user_id, {approvals}, max(reviewed_at) AS last_at
   FROM submissions WHERE status IN ('APPROVED', 'REVOKED') GROUP BY user_id
+), asking AS MATERIALIZED (
+  SELECT code, greatest(created_at, (
+    SELECT max(l.created_at) FROM audit_log l
+    WHERE l.target_type = 'badge' AND l.target_id = code AND l.action = 'badge.update'
+      AND l.details -> 'fields' ?| ARRAY['active', 'criteria'])) AS since
+  FROM badges WHERE active
 )
 """
 _MISSING = """
 SELECT u.id AS user_id, b.code
 FROM users u LEFT JOIN points p ON p.user_id = u.id LEFT JOIN approvals a ON a.user_id = u.id
-JOIN badges b ON b.active AND CASE b.code {met} ELSE false END
-WHERE u.erased_at IS NULL AND greatest(p.last_at, a.last_at) >= b.created_at
+JOIN asking b ON CASE b.code {met} ELSE false END
+WHERE u.erased_at IS NULL AND greatest(p.last_at, a.last_at) >= b.since
   AND NOT EXISTS (SELECT FROM earned_badges e WHERE e.user_id = u.id AND e.badge_code = b.code)
 """
 # Sticky badges outlive what earned them, so only what can never have been earned is wrong; an audit row of the grant
@@ -43,8 +50,9 @@ WHERE e.awarded_by IS NULL AND NOT CASE e.badge_code {met} ELSE true END
 async def missing_badges_sql(session: AsyncSession) -> str | None:
     """A SELECT of user_id and code; None while no badge has criteria.
 
-    Somebody is expected to have a badge when something of theirs was recorded after the badge came to be: badges are
-    granted with the next award, not backwards.
+    Somebody is expected to have a badge when something was awarded to them after the badge came to be, was brought back
+    or got other criteria: badges are granted with the next award, not backwards, and a revocation (source FORM, below
+    0) awards nothing.
     """
     met = _cases(await BadgeRepository(session).all(), now=True)
     return None if met is None else _facts() + _MISSING.format(met=met)
