@@ -40,12 +40,13 @@ def realistic_settings() -> dict[str, str]:
         "wal_compression": "lz4",
         "max_connections": "100",
         "track_io_timing": "on",
+        "jit": "off",  # the service's functions turn it off, so the baselines go without as well
     }
 
 
 def generating_settings() -> dict[str, str]:
     """For data that is made again when it is lost."""
-    return {**realistic_settings(), "wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off", "jit": "off"}
+    return {**realistic_settings(), "wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--duration", type=float, default=20, help="seconds of load of `consistency` (ten minutes: 600)"
     )
+    parser.add_argument("--quick", action="store_true", help="a moment a round, for the checks only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: SCALE.json in the cache folder's results")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there as well")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="where server and generated data are kept")
@@ -97,7 +99,7 @@ def _run(options: argparse.Namespace, chosen: Sequence[Benchmark]) -> int:
         return 0
     folder = fresh_folder(cache)
     with _terminable(), EmbeddedServer(cache, settings=realistic_settings()) as server:
-        lab = Lab(server, Dataset(server), options.scale, folder, rounds=options.rounds, duration=options.duration)
+        lab = Lab(server, Dataset(server), options.scale, folder, options.rounds, options.duration, options.quick)
         failed: dict[str, str] = {}
         with lab:
             for one in chosen:

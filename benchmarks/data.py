@@ -122,8 +122,14 @@ class Dataset:
             with _connected(self._server.superuser_dsn()) as run:
                 run(f"CREATE DATABASE {name} OWNER elevate TEMPLATE {source} STRATEGY file_copy")
             self._copied.add(name)
+            self.settle(name)
             self._say(f"copied {source} in {time.perf_counter() - started:.0f} s")
         return name
+
+    def settle(self, name: str) -> None:
+        """The first fold in a copied database counts everything anew, as in any other place that data moves to."""
+        with _connected(self._server.superuser_dsn(name)) as run:
+            run("SELECT * FROM fold_totals(true)")
 
     def create_empty(self, name: str) -> None:
         """A migrated database with the reference data."""
@@ -184,8 +190,7 @@ class Dataset:
 
     def _finish(self, run: "Run") -> None:
         self._step("vacuum", lambda: run("VACUUM (ANALYZE)"))
-        if run("SELECT 1 FROM pg_proc WHERE proname = 'rebuild_totals'"):
-            self._step("totals", lambda: run("SELECT rebuild_totals()"))
+        self._step("totals", lambda: run("SELECT rebuild_totals('generated')"))
         self._step("views", lambda: run("SELECT * FROM refresh_all_analytics()"))
         run("VACUUM (ANALYZE)")
 

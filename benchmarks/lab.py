@@ -32,13 +32,14 @@ CONNECTIONS = 16
 
 
 class BenchDatabase:
-    """One database of the cluster, with a connection as its owner and one as the superuser."""
+    """One database of the cluster, with connections as its owner, the superuser and the service's role."""
 
     def __init__(self, lab: "Lab", name: str) -> None:
         self.name = name
         self._lab = lab
         self.owner = Sql(lab, lab.server.dsn(name, OWNER))
         self.superuser = Sql(lab, lab.server.dsn(name, SUPERUSER))
+        self.service = Sql(lab, lab.server.dsn(name, SERVICE_ROLE))
 
     def dsn(self, user: str = SERVICE_ROLE) -> str:
         return self._lab.server.dsn(self.name, user)
@@ -48,8 +49,8 @@ class BenchDatabase:
         return self.dsn(OWNER)
 
     def close(self) -> None:
-        self.owner.close()
-        self.superuser.close()
+        for connection in (self.owner, self.superuser, self.service):
+            connection.close()
 
     def has(self, name: str) -> bool:
         """Whether a table, view or function of this name is there."""
@@ -307,22 +308,26 @@ class Lab:
         reach: Reach | None = None,
         rounds: int = 5,
         warm_up: bool = True,
+        prepare: Callable[[], None] | None = None,
         note: str = "",
     ) -> Figure:
-        """Run both alternately and keep the figure; who begins changes from round to round."""
+        """Run both alternately and keep the figure; who begins changes from round to round.
+
+        `prepare` is called before each round, and neither contender pays for it: changes that both then catch up with.
+        """
         count = self.rounds or (1 if self.quick else rounds)
         contenders = {"ours": ours, "baseline": baseline}
         if warm_up and not self.quick:
+            _call(prepare)
             for contender in contenders.values():
                 contender()
         kept: dict[str, list[Round]] = {"ours": [], "baseline": []}
         watch = Watch()
         for number in range(count):
+            _call(prepare)
             order = list(contenders) if number % 2 == 0 else list(reversed(contenders))
             for name in order:
-                one = self._round(contenders[name])
-                kept[name].append(one)
-                watch.look(one.cpu)
+                kept[name].append(self._round(contenders[name], watch))
         noise = watch.noise()
         figure = Figure(self.benchmark, what, unit, baseline_name, kept["ours"], kept["baseline"], reach, noise, note)
         self.figures.append(figure)
@@ -331,10 +336,12 @@ class Lab:
         self.say(f"  {what}: {figure.ratio:.4g} x {baseline_name}{wanted}")
         return figure
 
-    def _round(self, contender: Callable[[], Measured]) -> Round:
-        before, started = self._cpu(), time.perf_counter()
+    def _round(self, contender: Callable[[], Measured], watch: Watch) -> Round:
+        before = self._cpu()
+        watch.begin()
         measured = contender()
-        return Round(measured, self._cpu() - before, time.perf_counter() - started)
+        used = self._cpu() - before
+        return Round(measured, used, watch.end(used))
 
     def _cpu(self) -> Cpu:
         status = self.server.status()
@@ -350,6 +357,11 @@ class Lab:
         if not holds:
             raise CheckFailed(f"{self.benchmark}: {what} does not hold. {detail}")
         self.checks.append({"benchmark": self.benchmark, "check": what})
+
+
+def _call(work: Callable[[], None] | None) -> None:
+    if work is not None:
+        work()
 
 
 def fresh_folder(parent: Path) -> Path:

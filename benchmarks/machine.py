@@ -88,25 +88,27 @@ class Watch:
     """Looks at the machine before and after each round."""
 
     def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._steal = stolen()
-        self._busy = _busy()
-        self._times = [calibrate() for _ in range(3)]
-        self._ours = 0.0
+        self._times = [min(calibrate() for _ in range(3))]
+        self._wall = self._stolen = self._others = 0.0
 
-    def look(self, ours: Cpu) -> None:
+    def begin(self) -> None:
+        """Before a round."""
+        self._at, self._steal, self._busy = time.perf_counter(), stolen(), _busy()
+
+    def end(self, ours: Cpu) -> float:
+        """After a round that took `ours` of processor time; returns its wall time."""
+        wall = time.perf_counter() - self._at
+        self._wall += wall
+        self._stolen += stolen() - self._steal
+        self._others += max(0.0, _busy() - self._busy - ours.server - ours.postgres - ours.client)
         self._times.append(min(calibrate() for _ in range(3)))
-        self._ours += ours.server + ours.postgres + ours.client
+        return wall
 
     def noise(self) -> Noise:
-        available = (time.perf_counter() - self._began) * (psutil.cpu_count() or 1)
-        others = max(0.0, _busy() - self._busy - self._ours - sum(self._times))
+        available = max(self._wall, 1e-9) * (psutil.cpu_count() or 1)
         best = min(self._times)
-        return Noise(
-            (max(self._times[3:] or self._times) - best) / best,
-            (stolen() - self._steal) / available,
-            others / available,
-        )
+        spread = (max(self._times) - best) / best
+        return Noise(spread, self._stolen / available, self._others / available)
 
 
 def _busy() -> float:

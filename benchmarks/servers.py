@@ -80,7 +80,7 @@ def environment(dsn: str, owner_dsn: str, settings: Mapping[str, str] | None = N
     kept = ("PATH", "HOME", "LANG", "TMPDIR")
     return {
         **{name: value for name, value in os.environ.items() if name in kept},
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "src"))),
         "ENVIRONMENT": "test",
         "DATABASE_URL": dsn,
         "DIRECT_URL": owner_dsn,

@@ -1,0 +1,81 @@
+"""The board brought up to date after somebody got points: what changed is folded, against computing the view anew."""
+
+from benchmarks import changes, straightforward
+from benchmarks.catalogue import benchmark
+from benchmarks.figures import Reach, at_most
+from benchmarks.lab import BenchDatabase, Lab
+
+BOARD = ("leaderboard_totals",)
+NAME = "REFRESH CONCURRENTLY of the straightforward view"
+SHARES = ((0.001, "0.1 %", at_most(1 / 200), 5), (0.00001, "0.001 %", None, 2), (0.01, "1 %", None, 2))
+
+
+@benchmark("fold")
+def fold(lab: Lab) -> None:
+    """The board up to date after 0.1 % of educators changed (also 0.001 % and 1 %)."""
+    with lab.database() as database:
+        straightforward.make(database, BOARD)
+        database.service.execute("SELECT * FROM fold_totals(true)")
+        for share, said, reach, rounds in SHARES:
+            _compare(lab, database, share, said, reach, rounds)
+        _compare_view(lab, database)
+        check_totals(lab, database)
+
+
+def _compare(lab: Lab, database: BenchDatabase, share: float, said: str, reach: Reach | None, rounds: int) -> None:
+    lab.compare(
+        f"board up to date after {said} of educators changed",
+        prepare=lambda: changes.points(lab, database, max(1, round(share * lab.scale.people))),
+        ours=lambda: lab.seconds(lambda: _fold(lab, database)),
+        baseline=lambda: lab.seconds(lambda: straightforward.refresh(database, BOARD)),
+        baseline_name=NAME,
+        unit="s",
+        reach=reach,
+        rounds=rounds,
+        warm_up=share == SHARES[0][0],
+    )
+
+
+def _fold(lab: Lab, database: BenchDatabase) -> None:
+    outcome = database.service.value("SELECT outcome FROM fold_totals(true)")
+    lab.check("the fold folded", outcome == "folded", outcome)
+
+
+def _compare_view(lab: Lab, database: BenchDatabase) -> None:
+    """The design between the two: the same view, defined over the totals. For the curves."""
+    lab.compare(
+        "leaderboard_totals over the totals, refreshed after 0.1 %",
+        prepare=lambda: changes.points(lab, database, max(1, lab.scale.people // 1000)),
+        ours=lambda: lab.seconds(
+            lambda: database.service.execute("SELECT * FROM refresh_analytics_view('leaderboard_totals')")
+        ),
+        baseline=lambda: lab.seconds(lambda: straightforward.refresh(database, BOARD)),
+        baseline_name=NAME,
+        unit="s",
+        rounds=2,
+        warm_up=False,
+    )
+
+
+_PLAIN = """
+SELECT count(*) FROM (
+  SELECT user_id, sum(delta_points)::bigint AS points, count(*) AS entries, max(created_at) AS reached_at
+  FROM points_ledger GROUP BY user_id
+) l FULL JOIN (SELECT * FROM user_totals WHERE entries > 0) t USING (user_id)
+WHERE (l.points, l.entries, l.reached_at) IS DISTINCT FROM (t.total_points, t.entries, t.reached_at)
+"""
+_BOARD = """
+SELECT count(*) FROM straightforward.leaderboard_totals v
+FULL JOIN (SELECT * FROM user_totals WHERE on_board AND total_points > 0) t USING (user_id)
+WHERE (v.total_points, v.entries, v.reached_at, v.cohort, v.school)
+   IS DISTINCT FROM (t.total_points, t.entries, t.reached_at, t.cohort, t.school)
+"""
+
+
+def check_totals(lab: Lab, database: BenchDatabase) -> None:
+    """Folded totals against plain sums of the ledger, and against the straightforward board, person by person."""
+    straightforward.refresh(database, BOARD)
+    database.service.execute("SELECT * FROM fold_totals(true)")
+    database.superuser.execute("SET work_mem = '256MB'")
+    lab.check("everybody's total is the sum of their ledger rows", database.superuser.value(_PLAIN) == 0)
+    lab.check("the board is the straightforward view's", database.superuser.value(_BOARD) == 0)
