@@ -11,8 +11,11 @@ DECLARE
   add_only CONSTANT text[] := ARRAY['points_ledger', 'point_adjustments', 'earned_badges', 'audit_log',
                                     'analytics_refreshes'];
   deletable CONSTANT text[] := ARRAY['idempotency_keys', 'review_claims', 'submission_attachments',
-    'attachment_removals', 'alert_events', 'alert_samples', 'alert_notices'];
-  read_only CONSTANT text[] := ARRAY['alembic_version', 'app_settings', 'ledger_seals'];
+    'attachment_removals', 'alert_events', 'alert_samples', 'alert_notices', 'rate_limit_windows'];
+  read_only CONSTANT text[] := ARRAY['alembic_version', 'app_settings', 'ledger_seals',
+    -- Totals are written by folds, notes for them by triggers.
+    'user_totals_rows', 'score_histogram', 'stage_totals', 'day_totals', 'totals_state', 'submission_changes',
+    'people_changes', 'grant_changes', 'rebuild_requests'];
 BEGIN
   FOR item IN
     SELECT c.oid::regclass AS name, c.relname, c.relkind FROM pg_class c
@@ -33,7 +36,10 @@ BEGIN
     EXECUTE format('GRANT SELECT ON %s TO elevate_app', item.name);
     CONTINUE WHEN item.relkind IN ('m', 'v');
     IF item.relname <> ALL (read_only) THEN
-      EXECUTE format('GRANT INSERT ON %s TO elevate_app', item.name);
+      -- Which transaction wrote a ledger row, nobody says but the database.
+      EXECUTE format('GRANT INSERT%s ON %s TO elevate_app', CASE item.relname WHEN 'points_ledger' THEN (
+        SELECT format(' (%s)', string_agg(quote_ident(attname), ', ')) FROM pg_attribute
+        WHERE attrelid = 'points_ledger'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'stamp') END, item.name);
       IF item.relname <> ALL (add_only) THEN
         EXECUTE format('GRANT UPDATE ON %s TO elevate_app', item.name);
       END IF;

@@ -3,6 +3,17 @@
 from elevate_api.activities.models import Activity
 from elevate_api.alerts.models import Alert, AlertEvent, AlertNotice, AlertSample, AlertSilence
 from elevate_api.analytics.models import AnalyticsRefresh
+from elevate_api.analytics.totals_models import (
+    DayTotals,
+    GrantChange,
+    PersonChange,
+    RebuildRequest,
+    ScoreCount,
+    StageTotals,
+    SubmissionChange,
+    TotalsState,
+    UserTotals,
+)
 from elevate_api.attachments.models import AttachmentRemoval, SubmissionAttachment
 from elevate_api.audit.models import AuditEntry
 from elevate_api.badges.models import Badge, EarnedBadge
@@ -11,6 +22,7 @@ from elevate_api.kajabi.models import KajabiEvent
 from elevate_api.kit.app_settings import AppSetting
 from elevate_api.kit.idempotency import IdempotencyKey
 from elevate_api.kit.jobs import JobRun
+from elevate_api.kit.shared_limits import RateLimitWindow
 from elevate_api.points.models import LedgerEntry, PointAdjustment
 from elevate_api.seal.models import LedgerSeal
 from elevate_api.submissions.models import ReviewClaim, Submission
@@ -29,15 +41,25 @@ MODELS = (
     AuditEntry,
     Badge,
     ClerkEvent,
+    DayTotals,
     EarnedBadge,
+    GrantChange,
     IdempotencyKey,
     JobRun,
     KajabiEvent,
     LedgerEntry,
+    PersonChange,
     LedgerSeal,
     PointAdjustment,
+    RebuildRequest,
+    RateLimitWindow,
     ReviewClaim,
+    ScoreCount,
+    StageTotals,
     Submission,
     SubmissionAttachment,
+    SubmissionChange,
+    TotalsState,
     User,
+    UserTotals,
 )

@@ -1,0 +1,17 @@
+-- drop: DROP FUNCTION totals_need_rebuild(totals_state)
+-- Why the totals have to be counted anew; NULL when they can be folded.
+CREATE OR REPLACE FUNCTION totals_need_rebuild(state totals_state) RETURNS text
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RETURN CASE
+    WHEN state.folded IS NULL THEN 'never counted'
+    WHEN totals_are_foreign(state) THEN 'another cluster, or an older state of it'
+    -- Which command of a transaction wrote a row is lost in a dump.
+    WHEN state.own_stamp IS NOT NULL
+      AND state.database_oid <> (SELECT oid FROM pg_database WHERE datname = current_database()) THEN 'a copy'
+    WHEN state.timezone <> usable_timezone(state.timezone) THEN 'another time zone'
+    ELSE (SELECT reason FROM rebuild_requests LIMIT 1)
+  END;
+END
+$$
