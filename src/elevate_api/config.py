@@ -315,7 +315,7 @@ class RateLimitSettings(Group):
     anonymous: str = Field("300/minute", validation_alias="RATE_LIMIT_ANONYMOUS")
     reads: str = Field("600/minute", validation_alias="RATE_LIMIT_READS")
     writes: str = Field("120/minute", validation_alias="RATE_LIMIT_WRITES")
-    storage: str = Field("memory://", validation_alias="RATE_LIMIT_STORAGE")
+    storage: str = Field("auto", validation_alias="RATE_LIMIT_STORAGE")
 
 
 class MemorySettings(Group):

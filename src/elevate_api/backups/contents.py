@@ -112,7 +112,7 @@ FROM public.{table} t
 """
 
 _OURS = """
-c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'p'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
 

@@ -17,6 +17,7 @@ _LOCK_WAIT_MS = 60_000
 _ONLY = {Kind.FULL: (), Kind.SCHEMA: ("--schema-only",), Kind.DATA: ("--data-only",)}
 _OPTIONS = (
     *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels"),
+    "--no-unlogged-table-data",
     *("--no-tablespaces", f"--lock-wait-timeout={_LOCK_WAIT_MS}", "--no-password"),
 )
 

@@ -42,21 +42,23 @@ class Charge:
 class RateLimiter:
     """Counts charges against rules such as `{"writes": ["60/minute", "600/hour"]}`; every rule of a bucket must hold.
 
-    The window slides, so a burst at the turn of a minute gains nothing. `storage_uri` as in the `limits` library.
+    The window slides, so a burst at the turn of a minute gains nothing. `storage` is one, or its address as the
+    `limits` library names it.
     """
 
     def __init__(
-        self, rules: Mapping[str, Sequence[str]], storage_uri: str = MEMORY, *, max_keys: int = MAX_KEYS
+        self, rules: Mapping[str, Sequence[str]], storage: str | Storage = MEMORY, *, max_keys: int = MAX_KEYS
     ) -> None:
         self._rules = {bucket: tuple(parse(rule) for rule in texts) for bucket, texts in rules.items()}
-        self._strategy = SlidingWindowCounterRateLimiter(_storage(storage_uri, max_keys))
+        self._storage = _storage(storage, max_keys) if isinstance(storage, str) else storage
+        self._strategy = SlidingWindowCounterRateLimiter(self._storage)
         self._silent_until = 0.0
 
     async def charge(self, charge: Charge) -> "Standing | None":
         """Count one request; None when the storage failed. Raises KeyError for a bucket without rules."""
         rules = self._rules[charge.bucket]
         try:
-            async with asyncio.timeout(STORAGE_PATIENCE):
+            async with asyncio.timeout(max(STORAGE_PATIENCE, getattr(self._storage, "patience", 0.0))):
                 return await self._count(charge, rules)
         except Exception as error:  # noqa: BLE001  (whatever a storage raises: limits protect us, they must not stop us)
             self._complain(error)
@@ -73,6 +75,11 @@ class RateLimiter:
                 standing.refused = True
                 break
         return standing
+
+    async def aclose(self) -> None:
+        close = getattr(self._storage, "aclose", None)
+        if close is not None:
+            await close()
 
     def _complain(self, error: Exception) -> None:
         """Say so once in ten seconds: a dead storage fails for every request."""
@@ -132,15 +139,33 @@ def address_of(scope: Scope) -> str:
     return str(address)
 
 
+@dataclass(slots=True)
+class Window:
+    """What was used in a window and in the one before; windows are numbered since 1970."""
+
+    number: int
+    current: int = 0
+    previous: int = 0
+
+    def turn(self, number: int) -> None:
+        if number != self.number:
+            self.previous = self.current if number == self.number + 1 else 0
+            self.number, self.current = number, 0
+
+    def weighted(self, expiry: int, now: float) -> float:
+        return self.previous * (1 - now % expiry / expiry) + self.current
+
+
 class BoundedMemory(MemoryStorage):
     """The library's memory storage scans every key in a task of its own at each hit; this one never holds too many."""
 
     STORAGE_SCHEME = ["async+bounded-memory"]  # noqa: RUF012  (as the base class has it)
+    window_type: type[Window] = Window
 
     def __init__(self, uri: str | None = None, max_keys: int = MAX_KEYS, **options: Any) -> None:
         super().__init__(uri, **options)
         self._max_keys = int(max_keys)
-        self._windows: OrderedDict[tuple[str, int], _Window] = OrderedDict()
+        self._windows: OrderedDict[tuple[str, int], Any] = OrderedDict()
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         now = time.time()
@@ -164,31 +189,16 @@ class BoundedMemory(MemoryStorage):
         self._windows.clear()
         return count
 
-    def _window(self, key: str, expiry: int, now: float) -> "_Window":
+    def _window(self, key: str, expiry: int, now: float) -> Any:
         number = int(now // expiry)
         window = self._windows.get((key, expiry))
         if window is None:
-            window = self._windows[key, expiry] = _Window(number)
+            window = self._windows[key, expiry] = self.window_type(number)
             if len(self._windows) > self._max_keys:
                 self._windows.popitem(last=False)
         self._windows.move_to_end((key, expiry))
         window.turn(number)
         return window
-
-
-@dataclass(slots=True)
-class _Window:
-    number: int
-    current: int = 0
-    previous: int = 0
-
-    def turn(self, number: int) -> None:
-        if number != self.number:
-            self.previous = self.current if number == self.number + 1 else 0
-            self.number, self.current = number, 0
-
-    def weighted(self, expiry: int, now: float) -> float:
-        return self.previous * (1 - now % expiry / expiry) + self.current
 
 
 def _storage(uri: str, max_keys: int) -> Storage:

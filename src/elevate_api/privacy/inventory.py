@@ -176,7 +176,7 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "alembic_version": ("the schema's revision", ("version_num",)),
     "analytics_refreshes": (
         "records of refreshes",
-        _names("id job_id view_name triggered_by started_at finished_at row_count ok error fingerprint"),
+        _names("id job_id view_name triggered_by started_at finished_at row_count ok error fingerprint inputs unchanged"),
     ),
     "app_settings": ("limits and switches", _names("key value description updated_at")),
     "attachment_removals": (
@@ -187,6 +187,44 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ledger_seals": (
         "digests of batches of ledger rows, by the rows' ids",
         _names("number previous digest row_count first_id last_id ids marks sealed_at reason accepted"),
+    ),
+    "rate_limit_windows": (
+        "requests of the last minutes, by digests of who asked",
+        _names("account number used expires_at"),
+    ),
+    "score_histogram": ("how many people have a score", _names("period points people")),
+    "stage_totals": (
+        "sums over everybody",
+        _names(
+            "activity_code points entries people_with_points submissions pending approved rejected withdrawn revoked "
+            "participants reviews review_seconds peers_reached students_reached micro_credentials"
+        ),
+    ),
+    "day_totals": (
+        "sums over everybody",
+        _names("day activity_code submissions approved rejected points entries people"),
+    ),
+    "user_totals_rows": (
+        "sums over a person's points and submissions, counted from rows that are exported",
+        _names(
+            "user_id on_board cohort school total_points entries reached_at points_30d entries_30d learn_points "
+            "explore_points amplify_points present_points shine_points submissions approved pending stages_submitted"
+        ),
+    ),
+    "submission_changes": (
+        "notes for the next fold of the totals, gone within seconds",
+        _names("id stamp user_id activity_code status made_at reviewed_at peers students sign added"),
+    ),
+    "people_changes": ("notes for the next fold of the totals, gone within seconds", _names("id user_id")),
+    "grant_changes": ("notes for the next fold of the totals, gone within seconds", _names("id sign")),
+    "rebuild_requests": ("reasons to count the totals anew", _names("id reason")),
+    "totals_state": (
+        "up to where the totals are folded",
+        _names(
+            "singleton folded base own_stamp own_command system_identifier database_oid timezone first_day swept_to "
+            "as_of version_all version_30d version_people version_ledger version_submissions ledger_folded swept "
+            "submissions_folded people_folded rebuilt_at rebuilt_because"
+        ),
     ),
     "job_runs": ("records of jobs", _names("id name triggered_by started_at finished_at ok outcome error")),
 }
