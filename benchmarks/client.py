@@ -5,6 +5,7 @@ stdin, the outcome as JSON on stdout. Plain sockets and a selector, because a cl
 server that answers from memory.
 """
 
+import heapq
 import json
 import selectors
 import socket
@@ -29,6 +30,8 @@ _KEPT = 20
 @dataclass(slots=True)
 class Connection:
     socket: socket.socket
+    number: int
+    due_at: float = 0.0
     sent_at: float = 0.0
     wanted: int = -1
     got: bytearray = field(default_factory=bytearray)
@@ -52,31 +55,49 @@ class Load:
         # A list that must not repeat ends the round when it is used up.
         self._requests: Iterator[bytes] = cycle(requests) if job["repeat"] else iter(requests)
         self._seconds: float = job["seconds"]
+        # With a rate, requests are due at fixed times and a late answer delays the ones after it: their time counts
+        # from when they were due, as a user's would.
+        self._interval: float = job["connections"] / job["rate"] if job["rate"] else 0.0
+        self._waiting: list[tuple[float, int]] = []
         self._selector = selectors.DefaultSelector()
         self._tally = Tally()
         self._open = 0
-        self._connections = [self._connect() for _ in range(job["connections"])]
+        self._connections = [self._connect(number) for number in range(job["connections"])]
 
-    def _connect(self) -> Connection:
+    def _connect(self, number: int) -> Connection:
         plain = socket.create_connection(("127.0.0.1", self._port), timeout=30)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Connection(plain)
+        return Connection(plain, number)
 
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
         self._until = started + self._seconds
-        for connection in self._connections:
+        for number, connection in enumerate(self._connections):
             connection.socket.setblocking(False)
             self._selector.register(connection.socket, selectors.EVENT_READ, connection)
             self._open += 1
-            self._send(connection)
+            connection.due_at = started + self._interval * number / len(self._connections)
+            self._next(number)
         while self._open:
-            ready = self._selector.select(60)
-            if not ready:
+            ready = self._selector.select(self._pause())
+            if not ready and not self._waiting:
                 raise TimeoutError("no answer within a minute")
             for key, _ in ready:
                 self._receive(key.data)
+            while self._waiting and self._waiting[0][0] <= time.perf_counter():
+                self._send(self._connections[heapq.heappop(self._waiting)[1]])
         return self._outcome(self._tally.finished_at - started)
+
+    def _pause(self) -> float:
+        return max(0.0, self._waiting[0][0] - time.perf_counter()) if self._waiting else 60.0
+
+    def _next(self, number: int) -> None:
+        """Send at once, or when it is due."""
+        connection = self._connections[number]
+        if self._interval and connection.due_at > time.perf_counter():
+            heapq.heappush(self._waiting, (connection.due_at, number))
+        else:
+            self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         now = time.perf_counter()
@@ -86,7 +107,7 @@ class Load:
             connection.socket.close()
             self._open -= 1
             return
-        connection.sent_at = now
+        connection.sent_at = connection.due_at if self._interval else now
         connection.socket.sendall(request)  # fits into the socket's buffer
 
     def _receive(self, connection: Connection) -> None:
@@ -110,7 +131,8 @@ class Load:
             tally.strange.append(bytes(got[:2000]).decode("utf-8", "replace"))
         connection.got = bytearray()
         connection.wanted = -1
-        self._send(connection)
+        connection.due_at += self._interval
+        self._next(connection.number)
 
     def _outcome(self, seconds: float) -> dict[str, Any]:
         times = sorted(self._tally.latencies)
@@ -194,5 +216,35 @@ def decoded(content: str) -> bytes:
     return b64decode(content)
 
 
+def drain(port: int, sent: bytes) -> dict[str, Any]:
+    """Take a long chunked answer as fast as it comes: its lines, bytes and seconds, and the start of it."""
+    started = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), timeout=600) as plain:
+        plain.sendall(sent)
+        stream = plain.makefile("rb", buffering=_CHUNK)
+        status = stream.readline()
+        while stream.readline().strip():
+            pass
+        lines = size = 0
+        first = b""
+        while length := int(stream.readline(), 16):
+            data = stream.read(length)
+            stream.readline()
+            lines += data.count(b"\n")
+            size += length
+            first = first or data[:4000]
+    used = psutil.Process().cpu_times()
+    return {
+        "status": int(status.split()[1]), "lines": lines, "bytes": size, "seconds": time.perf_counter() - started,
+        "first": first.decode("utf-8", "replace"), "cpu": used.user + used.system,
+    }  # fmt: skip
+
+
+def main() -> None:
+    job = json.load(sys.stdin)
+    outcome = drain(job["port"], decoded(job["drain"])) if "drain" in job else Load(job).run()
+    print(json.dumps(outcome))
+
+
 if __name__ == "__main__":
-    print(json.dumps(Load(json.load(sys.stdin)).run()))
+    main()

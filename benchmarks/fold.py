@@ -57,7 +57,7 @@ def _compare_view(lab: Lab, database: BenchDatabase) -> None:
     )
 
 
-_PLAIN = """
+PLAIN = """
 SELECT count(*) FROM (
   SELECT user_id, sum(delta_points)::bigint AS points, count(*) AS entries, max(created_at) AS reached_at
   FROM points_ledger GROUP BY user_id
@@ -77,5 +77,5 @@ def check_totals(lab: Lab, database: BenchDatabase) -> None:
     straightforward.refresh(database, BOARD)
     database.service.execute("SELECT * FROM fold_totals(true)")
     database.superuser.execute("SET work_mem = '256MB'")
-    lab.check("everybody's total is the sum of their ledger rows", database.superuser.value(_PLAIN) == 0)
+    lab.check("everybody's total is the sum of their ledger rows", database.superuser.value(PLAIN) == 0)
     lab.check("the board is the straightforward view's", database.superuser.value(_BOARD) == 0)

@@ -213,14 +213,17 @@ class Lab:
         repeat: bool = True,
         expected: Sequence[int] = (200,),
         pin: bool = False,
+        rate: float = 0,
     ) -> Measured:
         """Requests per second, with latencies in `details`. Requests are sent in turn; without `repeat` each once.
 
-        `pin` gives server and load a processor each: for answers from memory, where nobody else works.
+        `pin` gives server and load a processor each: for answers from memory, where nobody else works. With a `rate`
+        so many requests a second are sent and no more; latencies then count from when a request was due.
         """
         outcome = self.load_report(
-            server, requests, connections=connections, seconds=seconds, repeat=repeat, expected=expected, pin=pin
-        )
+            server, requests, connections=connections, seconds=seconds, repeat=repeat, expected=expected, pin=pin,
+            rate=rate,
+        )  # fmt: skip
         details = {name: value for name, value in outcome.items() if name.endswith("_ms")}
         done = outcome["requests"]
         return Measured(done / outcome["seconds"], done, {**details, "client_share": outcome["client_share"]})
@@ -241,6 +244,7 @@ class Lab:
         repeat: bool = True,
         expected: Sequence[int] = (200,),
         pin: bool = False,
+        rate: float = 0,
     ) -> Iterator[Callable[[], dict[str, Any]]]:
         """A client under way beside the block; the yielded function waits for its report."""
         path = Path(tempfile.mkstemp(dir=self.folder, suffix=".requests")[1])
@@ -252,7 +256,7 @@ class Lab:
                 place += len(one)
         job = {
             "port": server.port, "requests": str(path), "spans": spans, "repeat": repeat, "connections": connections,
-            "seconds": seconds or self.seconds_per_round, "expected": list(expected),
+            "seconds": seconds or self.seconds_per_round, "expected": list(expected), "rate": rate,
         }  # fmt: skip
         if pin:
             server.pin(0)
@@ -285,6 +289,16 @@ class Lab:
                 process.kill()
                 process.wait()
             path.unlink()
+
+    def drain(self, server: servers.Server, sent: bytes) -> dict[str, Any]:
+        """Take a long streamed answer in the client's process: `lines`, `bytes`, `seconds`, `status`, `first`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.client"], cwd=servers.ROOT, check=True, capture_output=True, text=True,
+            input=json.dumps({"port": server.port, "drain": encoded(sent)}),
+        )  # fmt: skip
+        report: dict[str, Any] = json.loads(done.stdout)
+        self._client_cpu += report["cpu"]
+        return report
 
     def get(self, server: servers.Server, path: str, headers: dict[str, str] | None = None) -> Answer:
         return server.ask(request("GET", path, headers=headers))
