@@ -56,10 +56,14 @@ class Recorder:
 
     def listen(self, database: Database) -> None:
         event.listen(database.engine.sync_engine, "handle_error", self._hear)
+        database.error_listeners.append(self._hear_of)
 
     def _hear(self, context: ExceptionContext) -> None:
+        self._hear_of(context.original_exception)
+
+    def _hear_of(self, error: BaseException) -> None:
         try:
-            self.note(context.original_exception)
+            self.note(error)
         except Exception:  # a broken counter must not cost anybody the answer
             log.exception("database_error_not_counted")
 

@@ -8,6 +8,12 @@ from elevate_api.audit.metrics import ACTIONS
 from elevate_api.audit.models import AuditEntry
 from elevate_api.kit.context import current_request_id
 from elevate_api.kit.metrics import after_commit
+from elevate_api.kit.work import UnitOfWork
+
+
+def recorded(work: UnitOfWork, action: str) -> None:
+    """Count an audit row that an SQL function has written."""
+    work.count(ACTIONS.labels(action).inc)
 
 
 def record(

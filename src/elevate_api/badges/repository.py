@@ -3,18 +3,10 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from elevate_api.badges.criteria import Facts
 from elevate_api.badges.models import Badge, EarnedBadge
 from elevate_api.kit.repository import Repository
 
-_FACTS = text("""
-    SELECT a.code,
-           coalesce((SELECT sum(delta_points) FROM points_ledger l
-                     WHERE l.user_id = :user_id AND l.activity_code = a.code), 0)::bigint AS points,
-           (SELECT count(*) FROM submissions s
-            WHERE s.user_id = :user_id AND s.activity_code = a.code AND s.status = 'APPROVED') AS approvals
-    FROM activities a
-""")
+_GRANT_EARNED = text("SELECT badge FROM grant_badges(ARRAY[:user_id], :request) ORDER BY badge")
 
 
 class BadgeRepository(Repository):
@@ -42,15 +34,12 @@ class BadgeRepository(Repository):
         statement = select(EarnedBadge.badge_code, func.count().label("people")).group_by(EarnedBadge.badge_code)
         return {row.badge_code: row.people for row in await self._session.execute(statement)}
 
-    async def not_yet_earned(self, user_id: str) -> list[Badge]:
-        """Active badges with criteria that the person does not have."""
-        earned = select(EarnedBadge.badge_code).where(EarnedBadge.user_id == user_id)
-        statement = select(Badge).where(Badge.active, Badge.criteria != {}, Badge.code.not_in(earned))
-        return list((await self._session.execute(statement.order_by(Badge.code))).scalars())
-
-    async def facts(self, user_id: str) -> Facts:
-        rows = (await self._session.execute(_FACTS, {"user_id": user_id})).all()
-        return Facts({row.code: row.points for row in rows}, {row.code: row.approvals for row in rows})
+    async def grant_earned(self, user_id: str, request_id: str | None) -> list[str]:
+        """Give every badge whose criteria the person, who is locked, meets now, with its audit row; sorted."""
+        # What the session has written so far is what earns them.
+        await self._session.flush()
+        parameters = {"user_id": user_id, "request": request_id}
+        return list((await self._session.execute(_GRANT_EARNED, parameters)).scalars())
 
     async def grant(self, user_id: str, codes: Sequence[str], awarded_by: str | None = None) -> list[str]:
         """Give the badges that the person does not have yet; answers those given, sorted."""

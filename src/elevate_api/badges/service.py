@@ -1,20 +1,19 @@
 """Making and granting badges. Sticky: nothing here takes one away."""
 
-import structlog
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from elevate_api.audit.metrics import ACTIONS
 from elevate_api.audit.service import record
-from elevate_api.badges.criteria import BadCriteria, Facts, is_met
 from elevate_api.badges.errors import BadgeExists
 from elevate_api.badges.models import Badge, EarnedBadge
 from elevate_api.badges.repository import BadgeRepository
 from elevate_api.badges.schemas import BadgeUpdate, NewBadge
+from elevate_api.kit.context import current_request_id
+from elevate_api.kit.metrics import after_commit
 from elevate_api.kit.problems import NotFound
 from elevate_api.users.models import User
 from elevate_api.users.service import lock_person
-
-log = structlog.get_logger(__name__)
 
 
 async def grant_earned(session: AsyncSession, user_id: str) -> list[str]:
@@ -22,16 +21,9 @@ async def grant_earned(session: AsyncSession, user_id: str) -> list[str]:
 
     Call it under the person's lock. Answers the codes granted by this call, sorted.
     """
-    badges = BadgeRepository(session)
-    open_badges = await badges.not_yet_earned(user_id)
-    if not open_badges:
-        return []
-    facts = await badges.facts(user_id)
-    granted = await badges.grant(user_id, [badge.code for badge in open_badges if _met(badge, facts)])
-    for code in granted:
-        record(
-            session, actor_id=None, action="badge.grant", target_type="user", target_id=user_id, details={"badge": code}
-        )
+    granted = await BadgeRepository(session).grant_earned(user_id, current_request_id())
+    for _ in granted:
+        after_commit(session, ACTIONS.labels("badge.grant").inc)
     return granted
 
 
@@ -92,12 +84,3 @@ def _audit(session: AsyncSession, admin_id: str, action: str, badge: Badge, fiel
         target_id=badge.code,
         details={"fields": fields},
     )
-
-
-def _met(badge: Badge, facts: Facts) -> bool:
-    try:
-        return is_met(badge.criteria, facts)
-    except BadCriteria:
-        # A badge that somebody broke must not stop an approval; it is reported and stays ungranted.
-        log.exception("badge criteria are broken", badge=badge.code)
-        return False

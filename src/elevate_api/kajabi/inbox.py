@@ -6,15 +6,15 @@ the raw body before anything can fail, the second processes the stored row and m
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from elevate_api.kajabi import queries, service
+from elevate_api.kajabi import hot, queries, service
 from elevate_api.kajabi.errors import EventUnreadable
+from elevate_api.kajabi.hot import Stored
 from elevate_api.kajabi.payload import Delivery, NotJson, UnknownShape, read
 from elevate_api.kajabi.repository import EventRepository, Work
 from elevate_api.kajabi.rules import FINAL, Decision, Status, pause_after
@@ -22,30 +22,14 @@ from elevate_api.kajabi.service import LearnTags
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
 from elevate_api.kit.problems import DatabaseUnavailable, describe
+from elevate_api.kit.work import unit_of_work
 
 ABANDONED_AFTER = timedelta(seconds=30)
 """A delivery that is RECEIVED for longer belongs to a process that died: clients give up after some 15 seconds."""
 BATCH = 500
 OPEN = frozenset({Status.RECEIVED, Status.UNMATCHED, Status.FAILED})
 
-_STORE = text("SELECT * FROM kajabi_store(:raw, :what, :contact, :address, :tag, :happened_at, :state, :fault)")
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Where a delivery was put. The first is another one when the same bytes were there already; it stands as told."""
-
-    id: UUID
-    created_at: datetime
-    first_id: UUID
-    first_status: Status
-    first_points: int
-
-    @property
-    def is_duplicate(self) -> bool:
-        return self.id != self.first_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +67,8 @@ async def receive(database: Database, body: bytes, learn_tags: LearnTags) -> Rec
 async def attempt(database: Database, work: Work, learn_tags: LearnTags) -> Receipt:
     """Process a stored event in a transaction of its own; whatever goes wrong is recorded, for another attempt."""
     try:
-        async with database.session() as session:
-            decision = await service.process(session, work, learn_tags)
-            return await _receipt(session, work, decision)
+        async with unit_of_work(database) as unit:
+            return _receipt(work, await service.process(unit, work, learn_tags))
     except Exception as error:  # noqa: BLE001  (the delivery is safe; what stopped it must not stop the next)
         return await _record_failure(database, work, error)
 
@@ -139,20 +122,7 @@ async def store(
 
     One statement, so one transaction without a word more to the server: every delivery waits for this.
     """
-    parameters = {
-        "raw": body,
-        "what": found.event_type if found else None,
-        "contact": found.contact_id if found else None,
-        "address": found.email if found else None,
-        "tag": found.tag if found else None,
-        "happened_at": found.event_time if found else None,
-        "state": state.value,
-        "fault": fault,
-    }
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        row = (await connection.execute(_STORE, parameters)).one()
-    return Stored(row.stored_id, row.stored_at, row.first_id, Status(row.first_status), row.first_points or 0)
+    return await hot.store(database, body, found, state, fault)
 
 
 async def _answer_again(database: Database, stored: Stored, learn_tags: LearnTags) -> Receipt:
@@ -165,11 +135,11 @@ async def _answer_again(database: Database, stored: Stored, learn_tags: LearnTag
     return Receipt(receipt.event_id, receipt.status, True, receipt.points_awarded, receipt.parked)
 
 
-async def _receipt(session: AsyncSession, work: Work, decision: Decision) -> Receipt:
+def _receipt(work: Work, decision: Decision) -> Receipt:
     if decision.status is not Status.DUPLICATE or decision.duplicate_of is None:
         return Receipt(work.id, decision.status, points_awarded=decision.points or 0)
-    first = await service.load(session, decision.duplicate_of)
-    return Receipt(first.id, first.status, duplicate=True, points_awarded=first.points_awarded or 0)
+    status = decision.first_status or decision.status
+    return Receipt(decision.duplicate_of, status, duplicate=True, points_awarded=decision.first_points or 0)
 
 
 async def _record_failure(database: Database, work: Work, error: Exception) -> Receipt:

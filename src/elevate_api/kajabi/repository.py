@@ -11,19 +11,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Text
 
 from elevate_api.kajabi.models import KajabiEvent
-from elevate_api.kajabi.payload import Delivery
-from elevate_api.kajabi.rules import Decision, Standing, Status
-from elevate_api.kit.context import current_request_id
+from elevate_api.kajabi.rules import Standing, Status
 from elevate_api.kit.repository import Repository
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Whether it was written at all, whether the contact was bound just now, and whether that one has more events."""
-
-    done: bool
-    bound: bool
-    waiting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +43,6 @@ class Work:
 
 
 _STANDING = text("SELECT * FROM kajabi_standing(:contact, :address, :tag, :chosen, :locking)")
-_SETTLE = text("""
-    SELECT * FROM kajabi_settle(:id, :seen, :verdict, :reason, :points, :first, :person, :what, :contact, :address,
-                                :tag, :happened_at, :forget, :append, :bind, :request)
-""")
 _FAIL = text("""
     UPDATE kajabi_events SET
       status = 'FAILED', error = :error, attempts = attempts + 1,
@@ -111,30 +96,6 @@ class EventRepository(Repository):
         parameters = {"contact": contact, "address": email, "tag": tag, "chosen": chosen, "locking": locking}
         row = (await self._session.execute(_STANDING, parameters)).one_or_none()
         return None if row is None else Standing(**row._asdict())
-
-    async def settle(self, work: Work, found: Delivery, decision: Decision, standing: Standing | None) -> Settled:
-        """Write what the event came to, with ledger row, contact and audit row of a grant."""
-        granted = standing if decision.status is Status.PROCESSED else None
-        parameters = {
-            "id": work.id,
-            "seen": work.status.value,
-            "verdict": decision.status.value,
-            "reason": decision.reason,
-            "points": decision.points,
-            "first": decision.duplicate_of,
-            "person": standing.person_id if standing else None,
-            "what": found.event_type,
-            "contact": granted.grant_contact if granted else found.contact_id,
-            "address": found.email,
-            "tag": found.tag,
-            "happened_at": found.event_time,
-            "forget": decision.forget,
-            "append": decision.append,
-            "bind": found.contact_id if granted and granted.may_be_bound else None,
-            "request": current_request_id(),
-        }
-        row = (await self._session.execute(_SETTLE, parameters)).one()
-        return Settled(row.settled, row.bound, row.waiting)
 
     async def fail(self, event_id: UUID, error: str, pause: timedelta | None) -> None:
         """Count an attempt that failed; `pause` None parks the event. What is final stays as it is."""

@@ -59,7 +59,8 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`points` are what the event awards for good. `append`: a ledger row is to be written. `forget`: the delivery is
-    about somebody who was erased, so what it says is not kept.
+    about somebody who was erased, so what it says is not kept. `first_status` and `first_points`: how the event stands
+    that this is a duplicate of, where that was read.
     """
 
     status: Status
@@ -68,6 +69,8 @@ class Decision:
     append: bool = False
     duplicate_of: UUID | None = None
     forget: bool = False
+    first_status: Status | None = None
+    first_points: int | None = None
 
 
 def without_standing(kind: Kind, tag: str | None, learn_tags: Mapping[str, int]) -> Decision | None:

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.audit.service import record
 from elevate_api.badges.service import grant_earned
+from elevate_api.kajabi import hot
 from elevate_api.kajabi.errors import EventIsFinal, EventUnreadable
 from elevate_api.kajabi.payload import Delivery, NotJson, UnknownShape, read
 from elevate_api.kajabi.repository import EventRepository, Work
 from elevate_api.kajabi.rules import FINAL, Decision, Standing, Status, decide, without_standing
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.problems import Conflict, NotFound
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.users.errors import KajabiContactTaken
 
 LearnTags = Mapping[str, int]
@@ -29,26 +31,38 @@ class Unsettled(RuntimeError):
     """The event changed under our hands again and again."""
 
 
-async def process(session: AsyncSession, work: Work, learn_tags: LearnTags, *, chosen: str | None = None) -> Decision:
+async def process(
+    session: AsyncSession | UnitOfWork, work: Work, learn_tags: LearnTags, *, chosen: str | None = None
+) -> Decision:
     """Settle the event and everything that follows from it; `chosen` names the person instead of contact and e-mail.
 
     Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable.
     """
+    unit = session if isinstance(session, UnitOfWork) else UnitOfWork.within(session)
     for _ in range(ATTEMPTS):
         if work.status in FINAL or not work.body:
             return as_it_is(work)
-        found = _read(work)
-        decision, standing = await _judge(session, found, learn_tags, chosen)
-        if decision.status is work.status:
+        decision = await _process(unit, work, learn_tags, chosen)
+        if decision is not None:
             return decision
-        settled = await EventRepository(session).settle(work, found, decision, standing)
-        if settled.done:
-            await _follow_up(session, decision, standing)
-            if settled.waiting and standing is not None and standing.person_id is not None:
-                await match_waiting(session, standing.person_id, learn_tags)
-            return decision
-        work = await load(session, work.id)
+        work = await load(await unit.session(), work.id)
     raise Unsettled(str(work.id))
+
+
+async def _process(unit: UnitOfWork, work: Work, learn_tags: LearnTags, chosen: str | None) -> Decision | None:
+    """None when somebody else settled it meanwhile."""
+    found = _read(work)
+    early = without_standing(found.kind, found.tag, learn_tags)
+    if early is not None or found.tag is None:
+        decision = early or Decision(Status.IGNORED)
+        return decision if decision.status is work.status or await hot.settle(unit, work, found, decision) else None
+    done = await hot.process(unit, work, found, learn_tags[found.tag], chosen=chosen)
+    if done.waiting and not done.settled:
+        await unit.session()
+        done = await hot.process(unit, work, found, learn_tags[found.tag], chosen=chosen)
+    if done.waiting and done.person_id is not None:
+        await match_waiting(await unit.session(), done.person_id, learn_tags)
+    return done.decision if done.settled else None
 
 
 async def load(session: AsyncSession, event_id: UUID) -> Work:
@@ -76,7 +90,7 @@ async def match_waiting(session: AsyncSession, user_id: str, learn_tags: LearnTa
             )
             early = without_standing(found.kind, found.tag, learn_tags)
             decision = early or decide(learn_tags[found.tag or ""], standing)
-            await events.settle(work, found, decision, standing)
+            await hot.settle(UnitOfWork.within(session), work, found, decision, standing)
             await _follow_up(session, decision, standing)
             settled += 1
     return settled
@@ -105,16 +119,6 @@ async def match(
     record(session, actor_id=actor_id, action="kajabi.match", target_type="kajabi_event", target_id=event_id,
            details=details)  # fmt: skip
     return decision
-
-
-async def _judge(
-    session: AsyncSession, found: Delivery, learn_tags: LearnTags, chosen: str | None
-) -> tuple[Decision, Standing | None]:
-    early = without_standing(found.kind, found.tag, learn_tags)
-    if early is not None or found.tag is None:
-        return early or Decision(Status.IGNORED), None
-    standing = await EventRepository(session).standing(found.contact_id, found.email, found.tag, chosen=chosen)
-    return decide(learn_tags[found.tag], standing), standing
 
 
 async def _follow_up(session: AsyncSession, decision: Decision, standing: Standing | None) -> None:

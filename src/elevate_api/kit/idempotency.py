@@ -77,7 +77,7 @@ class IdempotencyKey(Base):
 
 
 _DESCRIPTION = "Repeating a request with the same key answers its first result again, for 24 hours."
-_HEADER = Header(alias=HEADER, min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description=_DESCRIPTION)
+KeyHeader = Header(alias=HEADER, min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", description=_DESCRIPTION)
 
 
 def idempotency(
@@ -98,18 +98,18 @@ def idempotency(
         request: Request,
         user_id: user,
         session: tx,
-        key: Annotated[str | None, _HEADER] = None,
+        key: Annotated[str | None, KeyHeader] = None,
     ) -> None:
         if key is not None:
-            await _begin(request, session, user_id, key)
+            await begin(request, session, user_id, key)
 
     async def required_key(
         request: Request,
         user_id: user,
         session: tx,
-        key: Annotated[str, _HEADER],
+        key: Annotated[str, KeyHeader],
     ) -> None:
-        await _begin(request, session, user_id, key)
+        await begin(request, session, user_id, key)
 
     return required_key if required else optional_key
 
@@ -130,7 +130,7 @@ async def _delete(session: AsyncSession, condition: Any) -> int:
     return result.rowcount
 
 
-async def _begin(request: Request, session: AsyncSession, user_id: str, key: str) -> None:
+async def begin(request: Request, session: AsyncSession, user_id: str, key: str) -> None:
     """Claim the key, or answer what its first request got."""
     if len(request.headers.getlist(HEADER)) > 1:
         raise ValidationFailed.at(f"header/{HEADER}", "must be sent once")

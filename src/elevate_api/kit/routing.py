@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from elevate_api.kit.problems import NotFound, ValidationFailed
 from elevate_api.kit.problems.validation import shortened
 
 Finish = Callable[[Response], Awaitable[None]]
+Check = Callable[[], Awaitable[object]]
 
 
 class Answered(Exception):
@@ -47,6 +49,11 @@ class Route(APIRoute):
                 response = await handle(strict)
             except Answered as answered:
                 return answered.response
+            except RequestValidationError:
+                first: Check | None = request.scope.get(_FIRST)
+                if first is not None:
+                    await first()
+                raise
             finish: Finish | None = request.scope.get(_FINISH)
             if finish is not None:
                 await finish(response)
@@ -67,6 +74,11 @@ def before_commit(request: Request, finish: Finish) -> None:
     request.scope[_FINISH] = finish
 
 
+def before_faults(request: Request, check: Check) -> None:
+    """Have `check` raise what goes before any fault of the input: whoever may not call is not told how to."""
+    request.scope[_FIRST] = check
+
+
 def refuse_unstorable(scope: Scope) -> None:
     """Refuse U+0000 in the path (404) and in the query (422). Invalid UTF-8 has become U+FFFD before this."""
     if "\0" in scope["path"]:
@@ -80,3 +92,4 @@ def refuse_unstorable(scope: Scope) -> None:
 
 
 _FINISH = "kit.before_commit"
+_FIRST = "kit.before_faults"

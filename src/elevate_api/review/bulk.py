@@ -2,55 +2,53 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from elevate_api.kit.context import current_request_id
 from elevate_api.kit.i18n import current_language
-from elevate_api.kit.problems import ConstraintProblems, FieldError, Problem, ValidationFailed, as_problem
+from elevate_api.kit.problems import (
+    ConstraintProblems,
+    DatabaseError,
+    FieldError,
+    InternalError,
+    Problem,
+    ValidationFailed,
+    problem_for,
+)
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.review import decisions
-from elevate_api.review.schemas import Approval, BulkDecision, BulkResult, Rejection
-from elevate_api.submissions.models import Submission
+from elevate_api.review.hot import Outcome, Verdict
+from elevate_api.review.schemas import BulkDecision, BulkResult
+from elevate_api.users.caller import Caller
 
 
 async def decide_all(
-    session: AsyncSession, reviewer_id: str, wanted: list[BulkDecision], constraints: ConstraintProblems
+    work: UnitOfWork, caller: Caller, wanted: list[BulkDecision], constraints: ConstraintProblems
 ) -> list[BulkResult]:
     """One result for each decision, in the order given. `constraints` names what the database may refuse."""
-    await _lock_submitters(session, [decision.id for decision in wanted])
-    return [await _decide(session, reviewer_id, decision, constraints) for decision in wanted]
+    sound = [one for one in wanted if _is_sound(one)]
+    said = [Verdict(one.id, one.decision == "approve", one.note, one.version) for one in sound]
+    if not said:
+        await caller.admitted(work)
+    outcomes = iter(await decisions.decide_many(work, caller, said))
+    return [_result(one, next(outcomes), constraints) if _is_sound(one) else _unsound(one) for one in wanted]
 
 
-async def _lock_submitters(session: AsyncSession, submission_ids: list[UUID]) -> None:
-    """All people first, in the order of their ids, so that two bulk decisions cannot deadlock."""
-    owners = select(Submission.user_id).where(Submission.id.in_(submission_ids)).distinct()
-    for owner in sorted((await session.execute(owners)).scalars()):
-        await session.execute(text("SELECT lock_person(:person)"), {"person": owner})
+def _is_sound(wanted: BulkDecision) -> bool:
+    return wanted.decision == "approve" or wanted.note is not None
 
 
-async def _decide(
-    session: AsyncSession, reviewer_id: str, wanted: BulkDecision, constraints: ConstraintProblems
-) -> BulkResult:
-    try:
-        async with session.begin_nested():
-            if wanted.decision == "approve":
-                approval = Approval(note=wanted.note, version=wanted.version)
-                decided = await decisions.approve(session, reviewer_id, wanted.id, approval)
-            else:
-                if wanted.note is None:
-                    raise ValidationFailed(errors=[FieldError("/note", "is required to reject")])
-                rejection = Rejection(note=wanted.note, version=wanted.version)
-                decided = await decisions.reject(session, reviewer_id, wanted.id, rejection)
-    except Problem as problem:
-        return _failed(wanted.id, problem)
-    except DBAPIError as error:
-        refused = as_problem(error, constraints)
-        if refused is None or refused.status >= 500:  # noqa: PLR2004 - the database is in trouble, not this decision
-            raise
-        return _failed(wanted.id, refused)
-    points = decided.points_awarded if wanted.decision == "approve" else None
-    return BulkResult(id=wanted.id, ok=True, points_awarded=points)
+def _unsound(wanted: BulkDecision) -> BulkResult:
+    return _failed(wanted.id, ValidationFailed(errors=[FieldError("/note", "is required to reject")]))
+
+
+def _result(wanted: BulkDecision, outcome: Outcome, constraints: ConstraintProblems) -> BulkResult:
+    refusal = outcome.refusal or (None if outcome.refused is None else _named(outcome.refused, constraints))
+    if refusal is not None:
+        return _failed(wanted.id, refusal)
+    return BulkResult(id=wanted.id, ok=True, points_awarded=outcome.points_awarded)
+
+
+def _named(refused: DatabaseError, constraints: ConstraintProblems) -> Problem:
+    return problem_for(refused, constraints) or InternalError()
 
 
 def _failed(submission_id: UUID, problem: Problem) -> BulkResult:

@@ -11,6 +11,7 @@ from elevate_api.kit.db import Tx
 from elevate_api.kit.paging import Page, Paging, cut, link_next
 from elevate_api.kit.problems import NotFound, responses
 from elevate_api.kit.routing import Router
+from elevate_api.kit.work import Writes
 from elevate_api.points.rules import ActivityCode
 from elevate_api.review import bulk, decisions
 from elevate_api.review.claims import ClaimRepository
@@ -33,9 +34,8 @@ from elevate_api.review.schemas import (
     Rejection,
 )
 from elevate_api.submissions.errors import CertificateAlreadyUsed, SubmissionNotPending
-from elevate_api.submissions.presenter import present_one
 from elevate_api.submissions.schemas import SubmissionOut
-from elevate_api.users.guards import ReviewerUser
+from elevate_api.users.guards import ReviewerCaller, ReviewerUser
 
 router = Router(prefix="/api/review", tags=["review"])
 
@@ -79,10 +79,10 @@ async def release_claim(submission_id: UUID, session: Tx, reviewer: ReviewerUser
 
 
 @router.post("/bulk", response_model=BulkOut)
-async def decide_bulk(request: Request, wanted: BulkRequest, session: Tx, reviewer: ReviewerUser) -> BulkOut:
+async def decide_bulk(request: Request, wanted: BulkRequest, work: Writes, caller: ReviewerCaller) -> BulkOut:
     """Up to 100 decisions; each stands or fails on its own."""
     constraints = request.app.state.constraints
-    return BulkOut(results=await bulk.decide_all(session, reviewer.id, wanted.decisions, constraints))
+    return BulkOut(results=await bulk.decide_all(work, caller, wanted.decisions, constraints))
 
 
 @router.post(
@@ -91,12 +91,12 @@ async def decide_bulk(request: Request, wanted: BulkRequest, session: Tx, review
     responses=responses(*_DECISION, PointAdjustmentOutOfBounds, CertificateAlreadyUsed),
 )
 async def approve_submission(
-    submission_id: UUID, approval: Approval, session: Tx, reviewer: ReviewerUser
+    submission_id: UUID, approval: Approval, work: Writes, caller: ReviewerCaller
 ) -> ApprovalOut:
     """Approve and award. Give the `version` that you saw: evidence edited since is then never awarded unseen."""
-    decided = await decisions.approve(session, reviewer.id, submission_id, approval)
-    return ApprovalOut(
-        submission=await present_one(session, decided.submission),
+    decided = await decisions.approve(work, caller, submission_id, approval)
+    return ApprovalOut.model_construct(
+        submission=decided.submission,
         points_awarded=decided.points_awarded,
         badges_earned=decided.badges_earned,
     )
@@ -104,8 +104,7 @@ async def approve_submission(
 
 @router.post("/{submission_id}/reject", response_model=SubmissionOut, responses=responses(*_DECISION))
 async def reject_submission(
-    submission_id: UUID, rejection: Rejection, session: Tx, reviewer: ReviewerUser
+    submission_id: UUID, rejection: Rejection, work: Writes, caller: ReviewerCaller
 ) -> SubmissionOut:
     """Reject, with a note that tells the submitter why."""
-    decided = await decisions.reject(session, reviewer.id, submission_id, rejection)
-    return await present_one(session, decided.submission)
+    return (await decisions.reject(work, caller, submission_id, rejection)).submission

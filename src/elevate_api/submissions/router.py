@@ -12,6 +12,7 @@ from elevate_api.kit.idempotency import PROBLEMS
 from elevate_api.kit.paging import Page, Paging, cut, link_next
 from elevate_api.kit.problems import NotFound, responses
 from elevate_api.kit.routing import Router
+from elevate_api.kit.work import Writes
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions import service
 from elevate_api.submissions.errors import (
@@ -23,8 +24,8 @@ from elevate_api.submissions.errors import (
 from elevate_api.submissions.presenter import present_all, present_one
 from elevate_api.submissions.repository import SubmissionRepository
 from elevate_api.submissions.schemas import NewSubmission, SubmissionEdit, SubmissionOut, SubmissionStatus
-from elevate_api.users.guards import CurrentUser
-from elevate_api.users.idempotency import Idempotent
+from elevate_api.users.guards import CurrentUser, ParticipantCaller
+from elevate_api.users.idempotency import IdempotentWrites
 
 router = Router(prefix="/api/submissions", tags=["submissions"])
 
@@ -64,16 +65,16 @@ _EXAMPLES = {
 async def create_submission(
     request: Request,
     response: Response,
-    session: Tx,
-    user: CurrentUser,
-    _idempotent: Idempotent,
+    work: Writes,
+    caller: ParticipantCaller,
+    _idempotent: IdempotentWrites,
     new: Annotated[NewSubmission, Body(openapi_examples=_EXAMPLES)],
 ) -> SubmissionOut:
     """Submit evidence for a stage. It starts PENDING; a reviewer decides."""
     settings: Settings = request.app.state.settings
-    submission = await service.create(session, user.id, new, utcnow(), settings.app.zone)
+    submission = await service.create(work, caller, new, utcnow(), settings.app.zone)
     response.headers["Location"] = f"/api/submissions/{submission.id}"
-    return await present_one(session, submission)
+    return submission
 
 
 @router.get("", response_model=Page[SubmissionOut])

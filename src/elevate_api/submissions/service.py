@@ -8,34 +8,32 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from elevate_api.audit.service import record
-from elevate_api.kit.metrics import after_commit
+from elevate_api.audit.service import record, recorded
 from elevate_api.kit.problems import FieldError, NotFound, ValidationFailed
 from elevate_api.kit.problems.validation import message_of, pointer
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.points.rules import ActivityCode
 from elevate_api.submissions.errors import SubmissionNotPending
+from elevate_api.submissions.hot import submit
 from elevate_api.submissions.metrics import CREATED
 from elevate_api.submissions.models import Submission
 from elevate_api.submissions.payloads import PAYLOADS, Payload, future_dates, stored_form
 from elevate_api.submissions.repository import SubmissionRepository
-from elevate_api.submissions.schemas import NewSubmission, SubmissionEdit
+from elevate_api.submissions.schemas import NewSubmission, SubmissionEdit, SubmissionOut
+from elevate_api.users.caller import Caller
 from elevate_api.users.service import lock_person
 
 
-async def create(session: AsyncSession, user_id: str, new: NewSubmission, now: datetime, zone: ZoneInfo) -> Submission:
-    """Raises LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, ValidationFailed."""
-    _refuse_future(new.payload, now, zone)
-    submission = await SubmissionRepository(session).add(
-        Submission(
-            user_id=user_id,
-            activity_code=new.activity_code,
-            payload=stored_form(new.payload),
-            visibility=new.visibility,
-        )
-    )
-    after_commit(session, CREATED.labels(new.activity_code).inc)
-    _audit(session, user_id, "submission.create", submission)
-    return submission
+async def create(work: UnitOfWork, caller: Caller, new: NewSubmission, now: datetime, zone: ZoneInfo) -> SubmissionOut:
+    """Raises what the guard does, LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, ValidationFailed."""
+    faults = _future(new.payload, now, zone)
+    if faults:
+        await caller.admitted(work)
+        raise ValidationFailed(errors=faults)
+    created = await submit(work, caller, new.activity_code, stored_form(new.payload), new.visibility)
+    work.count(CREATED.labels(new.activity_code).inc)
+    recorded(work, "submission.create")
+    return created
 
 
 async def edit(
@@ -82,9 +80,13 @@ def _payload_of(stage: ActivityCode, raw: dict[str, Any]) -> Payload:
 
 
 def _refuse_future(payload: Payload, now: datetime, zone: ZoneInfo) -> None:
-    faults = [FieldError(f"/payload/{name}", "must not be in the future") for name in future_dates(payload, now, zone)]
+    faults = _future(payload, now, zone)
     if faults:
         raise ValidationFailed(errors=faults)
+
+
+def _future(payload: Payload, now: datetime, zone: ZoneInfo) -> list[FieldError]:
+    return [FieldError(f"/payload/{name}", "must not be in the future") for name in future_dates(payload, now, zone)]
 
 
 def _audit(session: AsyncSession, user_id: str, action: str, submission: Submission) -> None:

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +18,9 @@ from elevate_api.auth.roles import Role
 from elevate_api.kit.context import identify
 from elevate_api.kit.db import Tx
 from elevate_api.kit.problems import Forbidden, add_responses
+from elevate_api.kit.routing import before_faults
 from elevate_api.users.arrival import admit
+from elevate_api.users.caller import Caller
 from elevate_api.users.errors import CALLER_PROBLEMS, ROLE_PROBLEMS
 from elevate_api.users.models import User
 
@@ -49,6 +52,25 @@ def _require(role: Role) -> Callable[..., Coroutine[Any, Any, User]]:
     return require
 
 
+def _judged(role: Role) -> Callable[..., Coroutine[Any, Any, Caller]]:
+    async def identified(request: Request, claims: VerifiedClaims) -> Caller:
+        identify(request.scope, claims.sub)
+        state = request.app.state
+        caller = Caller(claims, role, state.directory, state.user_hooks)
+        before_faults(request, partial(caller.judge, state.database))
+        return caller
+
+    identified.__name__ = identified.__qualname__ = f"identified_{role.lower()}"
+    return identified
+
+
+identified_participant = _judged(Role.PARTICIPANT)
+identified_reviewer = _judged(Role.REVIEWER)
+
+ParticipantCaller = Annotated[Caller, Depends(identified_participant)]
+ReviewerCaller = Annotated[Caller, Depends(identified_reviewer)]
+"""Who calls, with a verified token; judged by the statement that acts for them, see `users.caller`."""
+
 require_reviewer = _require(Role.REVIEWER)
 require_admin = _require(Role.ADMIN)
 require_superadmin = _require(Role.SUPERADMIN)
@@ -63,6 +85,8 @@ GUARDS: dict[Callable[..., Any], Role] = {
     require_reviewer: Role.REVIEWER,
     require_admin: Role.ADMIN,
     require_superadmin: Role.SUPERADMIN,
+    identified_participant: Role.PARTICIPANT,
+    identified_reviewer: Role.REVIEWER,
 }
 """The lowest role that each guard lets in: what a test of every route's guard reads."""
 
