@@ -85,7 +85,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.user_hooks = UserHooks()
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.switches = Switches(app.state.database)
-    app.state.rate_limiter = build_limiter(settings, app.state.database.address)
+    app.state.rate_limiter = build_limiter(settings.rate_limits)
     app.state.board_feed = BoardFeed(app.state.database)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
@@ -187,8 +187,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.scheduler is not None:
             await app.state.scheduler.stop()
         await app.state.sampler.close()
-        if app.state.rate_limiter is not None:
-            await app.state.rate_limiter.aclose()
         await app.state.figures.close()
         await app.state.alerts.close()
         await app.state.recorder.close()

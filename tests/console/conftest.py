@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.browser.chromium import PROGRAM, running
 from tests.console.browser import AXE, Browser, Tab, browsing
-from tests.console.console import CRON_SECRET, Console
+from tests.console.console import CRON_SECRET, KAJABI_SECRET, Console
 from tests.support.cluster import OWNER, SEEDED, SERVICE, Administrator, Cluster
 from tests.support.factories import Factory
 from tests.support.service import Service, running_service
@@ -39,7 +39,11 @@ def factory(cluster: Cluster, database_name: str) -> Factory:
 @pytest.fixture(scope="session")
 def service(cluster: Cluster, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("console")
-    settings = {"CRON_SECRET": CRON_SECRET, "ATTACHMENT_DIR": str(folder / "evidence")}
+    settings = {
+        "CRON_SECRET": CRON_SECRET, "ATTACHMENT_DIR": str(folder / "evidence"), "KAJABI_WEBHOOK_SECRET": KAJABI_SECRET,
+        # An alert that a test can bring about: two submissions wait.
+        "SCHEDULER_ENABLED": "true", "ALERTS_INTERVAL_SECONDS": "1", "ALERT_REVIEW_QUEUE": "1", "ALERT_REVIEW_QUEUE_HOLD_SECONDS": "0",
+    }  # fmt: skip
     dsns = cluster.dsn(database_name, SERVICE), cluster.dsn(database_name, OWNER)
     with running_service(Service(*dsns, folder / "service.log", settings)) as service:
         yield service

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from elevate_api.alerts.rules import Name
 from elevate_api.auth.roles import Role
 from elevate_api.console import pages
 from elevate_api.console.formats import Formats
 from elevate_api.console.words import FOLDER, LANGUAGES, number, words_of
+from elevate_api.kajabi.rules import Status
 from elevate_api.points.rules import ActivityCode
 
 PACKAGE = FOLDER.parent
@@ -25,6 +27,14 @@ PUT_TOGETHER: dict[str, set[str]] = {
     "board.period.": {"all", "30d"},
     "board.stats.": {"learning", "peers", "students", "stories"},
     "time.": {"days", "hours", "minutes"},
+    "ops.": {"activity", "views", "backups", "integrity", "server"},
+    "ops.rule.": set(Name),
+    "ops.health.": {"healthy", "degraded", "unhealthy"},
+    "ops.check.": {"pass", "warn", "fail"},
+    "ops.check.name.": {"database", "migrations", "views", "figures", "pool", "scheduler"},
+    "ops.alert.": {"PENDING", "FIRING", "ACKNOWLEDGED"},
+    "ops.views.": {"filled", "empty", "missing"},
+    "ops.kajabi.status.": set(Status),
     "badge.": {"STARTER", "IN_CLASS_INNOVATOR", "COMMUNITY_VOICE", "AMPLIFIER", "SHINE_NOMINEE"},
 }
 """Keys that no source holds as a whole: how they begin, and everything that they can go on with."""
@@ -73,8 +83,8 @@ def test_numbers_and_sizes_are_written_as_in_the_language() -> None:
     assert english.moment("2026-01-31T20:05:00Z") == "1 Feb 2026, 03:05"
     assert indonesian.moment("2026-04-30T20:05:00Z") == "1 Mei 2026, 03.05"
     assert english.day("2026-01-31") == "31 Jan 2026"
-    assert [english.duration(seconds) for seconds in (0, 0.25, 59, 60, 7200, 200_000)] == [
-        "0 s", "0.25 s", "59 s", "1 min", "2 h", "2 d",
+    assert [english.duration(seconds) for seconds in (0, 0.004, 0.25, 59, 60, 7200, 200_000)] == [
+        "0 s", "4.0 ms", "250 ms", "59 s", "1 min", "2 h", "2 d",
     ]  # fmt: skip
     assert [english.bytes(size) for size in (None, 0, 1023, 1536, 52_428_800)] == [
         "–",

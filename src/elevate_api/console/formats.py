@@ -46,14 +46,17 @@ class Formats:
         return self._words("time.now") if seconds < MINUTE else self._words("time.ago", time=self.duration(seconds))
 
     def duration(self, seconds: float | None) -> str:
-        """In its largest unit, rounded down: 45 s, 12 min, 5 h, 3 d."""
+        """In its largest unit, rounded down: 120 ms, 45 s, 12 min, 5 h, 3 d."""
         if seconds is None:
             return "–"
         for size, name in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
             if seconds >= size:
                 return self._words(f"time.{name}", n=number(int(seconds // size), self._words.language))
-        shown = int(seconds) if seconds >= 1 or seconds == 0 else round(seconds, 2)
-        return self._words("time.seconds", n=number(shown, self._words.language))
+        if 0 < seconds < 1:
+            thousandths = seconds * 1000
+            shown = round(thousandths, 1) if thousandths < _TEN else int(thousandths)
+            return self._words("time.milliseconds", n=number(shown, self._words.language))
+        return self._words("time.seconds", n=number(int(seconds), self._words.language))
 
     def bytes(self, value: float | None) -> str:
         if value is None:
