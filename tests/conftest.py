@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -12,12 +13,14 @@ from fastapi import FastAPI
 from tests.support import tokens
 from tests.support.cluster import BARE, OWNER, SEEDED, SERVICE, SUPERUSER, Administrator, Cluster, running_cluster
 from tests.support.factories import Factory
+from tests.support.pooler import running_pooler
 
 from elevate_api.config import (
     AppSettings,
     ClerkSettings,
     DatabaseSettings,
     MachineSettings,
+    MemorySettings,
     RateLimitSettings,
     SchedulerSettings,
     SeedSettings,
@@ -39,13 +42,24 @@ CRON_SECRET = "cron-secret-of-the-test-run"
 # --- the server: one a run ------------------------------------------------------------------------------------------
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pooler", action="store_true", help="the service goes through PgBouncer in transaction mode")
+
+
+@contextmanager
+def _cluster_of_the_run(config: pytest.Config) -> Iterator[Cluster]:
+    with running_cluster() as cluster, ExitStack() as stack:
+        pooled = config.getoption("--pooler")
+        yield replace(cluster, pooler_dir=stack.enter_context(running_pooler(cluster))) if pooled else cluster
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """With xdist the controller starts the server before its workers; without, the first test that needs it does."""
     distributing = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
     if distributing and not config.option.collectonly:
         stack = ExitStack()
         config.add_cleanup(stack.close)
-        config.stash[CLUSTER] = stack.enter_context(running_cluster())
+        config.stash[CLUSTER] = stack.enter_context(_cluster_of_the_run(config))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,7 +75,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     if given is not None:
         yield Cluster(**given["cluster"])
         return
-    with running_cluster() as found:
+    with _cluster_of_the_run(request.config) as found:
         yield found
 
 
@@ -129,6 +143,13 @@ def blank_database(administrator: Administrator) -> Iterator[str]:
 
 @pytest.fixture
 def app_dsn(cluster: Cluster, database_name: str) -> str:
+    """The service's address; with --pooler that of PgBouncer, where a session is nobody's own."""
+    return cluster.service_dsn(database_name)
+
+
+@pytest.fixture
+def session_dsn(cluster: Cluster, database_name: str) -> str:
+    """The service's role on a session of its own, for what a pooler would hide: a pid, an application's name."""
     return cluster.dsn(database_name, SERVICE)
 
 
@@ -189,7 +210,9 @@ def make_entry(factory: Factory) -> Callable[..., Awaitable[Any]]:
 
 @pytest.fixture
 def settings(app_dsn: str, owner_dsn: str) -> Settings:
-    """A test's settings: nothing from the environment, its own database, no limits in the way, no scheduler."""
+    """A test's settings: nothing from the environment, its own database, no limits in the way, no scheduler.
+
+    Nothing is answered from memory either: tests write with SQL and read at once (tests/leaderboards has a memory)."""
     return Settings(
         app=AppSettings.model_validate({"ENVIRONMENT": "test", "PROGRAM_TIMEZONE": "Asia/Jakarta"}),
         database=DatabaseSettings.model_validate({"DATABASE_URL": app_dsn, "DIRECT_URL": owner_dsn}),
@@ -197,6 +220,7 @@ def settings(app_dsn: str, owner_dsn: str) -> Settings:
         machines=MachineSettings.model_validate({"CRON_SECRET": CRON_SECRET}),
         scheduler=SchedulerSettings.model_validate({"SCHEDULER_ENABLED": False}),
         rate_limits=RateLimitSettings.model_validate(dict.fromkeys(LIMITED, "100000/minute")),
+        memory=MemorySettings.model_validate({"PUBLIC_MEMORY_MB": 0}),
         seed=SeedSettings.model_validate({}),
     )
 

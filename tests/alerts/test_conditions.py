@@ -143,8 +143,8 @@ async def sleeping(dsn: str, statement: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def test_a_statement_that_runs_too_long_fires_after_a_minute(watch: Watch, app_dsn: str) -> None:
-    async with sleeping(app_dsn, "SELECT pg_sleep(60)"):
+async def test_a_statement_that_runs_too_long_fires_after_a_minute(watch: Watch, session_dsn: str) -> None:
+    async with sleeping(session_dsn, "SELECT pg_sleep(60)"):
         assert await watch.told("slow_query", 0) == []
         assert await watch.told("slow_query", 0.9) == []
         assert await watch.told("slow_query", 1) == FIRED
@@ -155,8 +155,8 @@ async def test_a_statement_that_runs_too_long_fires_after_a_minute(watch: Watch,
     "statement",
     ["SELECT pg_sleep(60), 'REFRESH MATERIALIZED VIEW CONCURRENTLY x'", "COPY (SELECT pg_sleep(60)) TO STDOUT"],
 )
-async def test_refreshes_and_dumps_are_not_slow(watch: Watch, app_dsn: str, statement: str) -> None:
-    async with sleeping(app_dsn, statement):
+async def test_refreshes_and_dumps_are_not_slow(watch: Watch, session_dsn: str, statement: str) -> None:
+    async with sleeping(session_dsn, statement):
         assert await watch.told("slow_query", 0) == []
         assert await watch.told("slow_query", 2) == []
 

@@ -84,9 +84,9 @@ async def _absent(watcher: asyncpg.Connection, pid: int) -> bool:
     ],
 )
 async def test_refreshes_and_backups_are_spared(
-    elevate: Type, app_dsn: str, superuser_dsn: str, application: str, query: str
+    elevate: Type, session_dsn: str, superuser_dsn: str, application: str, query: str
 ) -> None:
-    busy = await asyncpg.connect(app_dsn, server_settings={"application_name": application})
+    busy = await asyncpg.connect(session_dsn, server_settings={"application_name": application})
     watcher = await asyncpg.connect(superuser_dsn)
     running = asyncio.create_task(busy.execute(query))
     active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid = $1"

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 SUPERUSER, OWNER, SERVICE = "postgres", "elevate", "elevate_app"
 ANONYMOUS = ("anon", "authenticated")
+POOLER_PORT = 6432
 BARE, SEEDED = "template_bare", "template_seeded"
 """Migrated and empty, as the manual's INSERTs find it; migrated with the reference data."""
 
@@ -51,6 +52,8 @@ class Cluster:
     socket_dir: str
     bindir: str
     version: str
+    pooler_dir: str | None = None
+    """Where a PgBouncer listens that the service goes through; None: it goes to the server."""
 
     @classmethod
     def of(cls, server: EmbeddedServer) -> Self:
@@ -61,6 +64,12 @@ class Cluster:
 
     def dsn(self, database: str, user: str = OWNER) -> str:
         return f"postgresql://{user}@/{database}?host={self.socket_dir}&port=5432"
+
+    def service_dsn(self, database: str) -> str:
+        """As the service goes: through the pooler where there is one."""
+        if self.pooler_dir is None:
+            return self.dsn(database, SERVICE)
+        return f"postgresql://{SERVICE}@/{database}?host={self.pooler_dir}&port={POOLER_PORT}&pgbouncer=true"
 
     def address(self, database: str, user: str = OWNER) -> Address:
         return Address.parse(self.dsn(database, user))
