@@ -21,6 +21,7 @@ from elevate_api.config import (
     DatabaseSettings,
     MachineSettings,
     MemorySettings,
+    MemorySettings,
     RateLimitSettings,
     SchedulerSettings,
     SeedSettings,
@@ -220,6 +221,7 @@ def settings(app_dsn: str, owner_dsn: str) -> Settings:
         machines=MachineSettings.model_validate({"CRON_SECRET": CRON_SECRET}),
         scheduler=SchedulerSettings.model_validate({"SCHEDULER_ENABLED": False}),
         rate_limits=RateLimitSettings.model_validate(dict.fromkeys(LIMITED, "100000/minute")),
+        memory=MemorySettings.model_validate({"PUBLIC_MEMORY_MB": 0}),
         memory=MemorySettings.model_validate({"PUBLIC_MEMORY_MB": 0}),
         seed=SeedSettings.model_validate({}),
     )

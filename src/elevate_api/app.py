@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 
 from elevate_api import locales
 from elevate_api.addresses import limits_of, replica_address, service_address
@@ -25,6 +26,8 @@ from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Address, Database
+from elevate_api.kit.memory import MEBIBYTE as MB
+from elevate_api.kit.memory import Memory
 from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext, Shedding
 from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
@@ -58,8 +61,31 @@ UNCOUNTED = ("/health/", "/api/health/", "/metrics", "/docs", "/openapi.json", "
 """Answered however many wait: they need no connection of the pool; the calls that a page makes are counted."""
 RESERVED = (WEBHOOKS, "/api/cron/", "/api/leaderboard", "/api/stats", "/api/activities", "/api/badges")
 """Have room kept for them: the public board, and deliveries that nobody may send again."""
+REMEMBERED = ("/api/leaderboard", "/api/stats", "/api/activities", "/api/badges")
+"""Public reads that are answered from memory."""
+FORGOTTEN_AFTER = ("/api/me", "/api/admin/users", "/api/admin/badges")
+"""Writes that show on the board or in a catalogue before any total changes."""
 EXPORTS_AT_ONCE, OWN_EXPORTS_AT_ONCE = 3, 5
 """Of a process, for administrators and for everybody's own data; each holds a connection beside the pool."""
+
+
+class Service(FastAPI):
+    """The application behind its memory, which answers before any layer of ours or the framework's is gone through."""
+
+    memory: Memory | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        memory = self.memory
+        if memory is None:
+            await super().__call__(scope, receive, send)
+            return
+        ready = memory.find(scope)
+        if ready is not None:
+            await send(ready[0])
+            await send(ready[1])
+            return
+        scope["app"] = self
+        await memory.make(super().__call__, scope, receive, send)
 
 
 def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
@@ -67,7 +93,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
 
     `database` stands in for the one that the settings name.
     """
-    app = FastAPI(
+    app = Service(
         title="Elevate API",
         version="1.0.0",
         description=DESCRIPTION,
@@ -85,8 +111,10 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.user_hooks = UserHooks()
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.switches = Switches(app.state.database)
-    app.state.rate_limiter = build_limiter(settings.rate_limits)
-    app.state.board_feed = BoardFeed(app.state.database)
+    app.state.rate_limiter = build_limiter(settings, app.state.database.address)
+    app.state.watch_database = _pool(settings, app.state.database.address, size=1)
+    app.state.board_feed = BoardFeed(app.state.watch_database)
+    app.memory = _memory(app.state.board_feed, settings)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
     _watch(app, settings)
@@ -107,6 +135,21 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     _add_middleware(app, settings)
     app.state.end_traces = trace(app, app.state.database, settings.tracing.endpoint)
     return app
+
+
+def _memory(feed: BoardFeed, settings: Settings) -> Memory | None:
+    if not settings.memory.megabytes:
+        return None
+    memory = Memory(
+        REMEMBERED,
+        max_bytes=settings.memory.megabytes * MB,
+        origins=settings.app.browser_origins,
+        forget_after=FORGOTTEN_AFTER,
+        wake=feed.wake,
+        account=requests.observe_remembered,
+    )
+    feed.tell(memory.confirm)
+    return memory
 
 
 def _add_routes(app: FastAPI, *, console: bool) -> None:
@@ -135,10 +178,10 @@ def open_database(settings: Settings) -> Database:
     return _pool(settings, service_address(settings))
 
 
-def _pool(settings: Settings, address: Address) -> Database:
+def _pool(settings: Settings, address: Address, size: int | None = None) -> Database:
     return Database(
         address,
-        pool_size=settings.database.max_connections,
+        pool_size=size or settings.database.max_connections,
         pool_timeout=settings.database.pool_timeout,
         idle_timeout=settings.database.idle_timeout,
         limits=limits_of(settings),
@@ -187,6 +230,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.scheduler is not None:
             await app.state.scheduler.stop()
         await app.state.sampler.close()
+        if app.state.rate_limiter is not None:
+            await app.state.rate_limiter.aclose()
         await app.state.figures.close()
         await app.state.alerts.close()
         await app.state.recorder.close()
@@ -195,6 +240,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.verifier.aclose()
         await app.state.directory.aclose()
         await app.state.board_feed.close()
+        await app.state.watch_database.dispose()
         await app.state.evidence.storage.aclose()
         await app.state.read_database.dispose()
         await app.state.database.dispose()

@@ -11,6 +11,8 @@ accept_language: ContextVar[str] = ContextVar("accept_language", default="")
 
 USER = "kit.user"
 EXTRA_HEADERS = "kit.headers"
+CALLER = "kit.caller"
+"""Where `kit.memory` leaves the request as it came: to be charged to whoever sent it, and for nothing else."""
 
 
 def current_request_id() -> str | None:
