@@ -21,7 +21,6 @@ from elevate_api.config import (
     DatabaseSettings,
     MachineSettings,
     MemorySettings,
-    MemorySettings,
     RateLimitSettings,
     SchedulerSettings,
     SeedSettings,
@@ -213,7 +212,8 @@ def make_entry(factory: Factory) -> Callable[..., Awaitable[Any]]:
 def settings(app_dsn: str, owner_dsn: str) -> Settings:
     """A test's settings: nothing from the environment, its own database, no limits in the way, no scheduler.
 
-    Nothing is answered from memory either: tests write with SQL and read at once (tests/leaderboards has a memory)."""
+    Nothing is answered from memory either: tests write with SQL and read at once (tests/leaderboards has a memory).
+    """
     return Settings(
         app=AppSettings.model_validate({"ENVIRONMENT": "test", "PROGRAM_TIMEZONE": "Asia/Jakarta"}),
         database=DatabaseSettings.model_validate({"DATABASE_URL": app_dsn, "DIRECT_URL": owner_dsn}),
@@ -221,7 +221,6 @@ def settings(app_dsn: str, owner_dsn: str) -> Settings:
         machines=MachineSettings.model_validate({"CRON_SECRET": CRON_SECRET}),
         scheduler=SchedulerSettings.model_validate({"SCHEDULER_ENABLED": False}),
         rate_limits=RateLimitSettings.model_validate(dict.fromkeys(LIMITED, "100000/minute")),
-        memory=MemorySettings.model_validate({"PUBLIC_MEMORY_MB": 0}),
         memory=MemorySettings.model_validate({"PUBLIC_MEMORY_MB": 0}),
         seed=SeedSettings.model_validate({}),
     )
