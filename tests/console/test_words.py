@@ -6,6 +6,7 @@ from string import Formatter
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from elevate_api.alerts.rules import Name
 from elevate_api.auth.roles import Role
@@ -14,9 +15,13 @@ from elevate_api.console.formats import Formats
 from elevate_api.console.words import FOLDER, LANGUAGES, number, words_of
 from elevate_api.kajabi.rules import Status
 from elevate_api.points.rules import ActivityCode
+from elevate_api.review.suspicion import WarningCode
+from elevate_api.submissions.payloads import PAYLOADS
+from elevate_api.submissions.schemas import SubmissionStatus, Visibility
 
 PACKAGE = FOLDER.parent
 KEY = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z0-9_]+)*)["'`]""")
+NAMED = re.compile(r"""\b(?:t|words)\(\s*["']([A-Za-z0-9_.]+)["']\s*[,)]""")
 COUNTED = re.compile(r"""(?:t|words)\.n\(\s*["']([a-z_.]+)["']""")
 
 PUT_TOGETHER: dict[str, set[str]] = {
@@ -24,6 +29,13 @@ PUT_TOGETHER: dict[str, set[str]] = {
     "stage.": set(ActivityCode),
     "error.title.": {str(status) for status in pages._WORDED},
     "error.text.": {str(status) for status in pages._WORDED},
+    "field.": {to_camel(name) for payload in PAYLOADS.values() for name in payload.model_fields},
+    "status.": set(SubmissionStatus),
+    "visibility.": set(Visibility),
+    "warning.": set(WarningCode),
+    "action.": {"submission.approve", "submission.reject", "submission.revoke"},
+    "review.key.": {"next", "previous", "approve", "reject", "adjust", "select", "take", "help"},
+    "js.desk.bulk_": {f"{decision}.{form}" for decision in ("approve", "reject") for form in ("one", "other")},
     "board.period.": {"all", "30d"},
     "board.stats.": {"learning", "peers", "students", "stories"},
     "time.": {"days", "hours", "minutes"},
@@ -72,6 +84,17 @@ def test_no_text_is_unused() -> None:
     assert texts("en").keys() - set(used()) == set()
 
 
+def test_every_key_that_is_named_has_its_text() -> None:
+    named = {
+        match[1]
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.suffix in {".py", ".html", ".js"} and "vendor" not in path.parts
+        for match in NAMED.finditer(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 100
+    assert named - texts("en").keys() == set()
+
+
 def test_every_key_that_is_put_together_has_its_texts() -> None:
     wanted = {beginning + end for beginning, ends in PUT_TOGETHER.items() for end in ends}
     assert wanted - texts("en").keys() == set()
@@ -89,7 +112,7 @@ def test_numbers_and_sizes_are_written_as_in_the_language() -> None:
     assert [english.bytes(size) for size in (None, 0, 1023, 1536, 52_428_800)] == [
         "–",
         "0 B",
-        "1023 B",
+        "1,023 B",
         "1.5 kB",
         "50 MB",
     ]
