@@ -6,18 +6,27 @@ LANGUAGE plpgsql
 SET lock_timeout = '1s'
 AS $$
 DECLARE
-  role text;
+  item record;
   place text;
 BEGIN
-  ALTER TABLE user_totals_fresh ENABLE ROW LEVEL SECURITY;
-  REVOKE ALL ON user_totals_fresh FROM PUBLIC;
-  FOR role IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'elevate_app') LOOP
-    EXECUTE format('REVOKE ALL ON user_totals_fresh FROM %I', role);
-    IF role = 'elevate_app' THEN
-      GRANT SELECT ON user_totals_fresh TO elevate_app;
-      CREATE POLICY service ON user_totals_fresh TO elevate_app USING (true) WITH CHECK (true);
-    END IF;
+  -- Rights: none that came by default privileges, and those of the table before.
+  FOR item IN SELECT DISTINCT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+              WHERE c.oid = 'user_totals_fresh'::regclass AND a.grantee <> c.relowner LOOP
+    EXECUTE format('REVOKE ALL ON user_totals_fresh FROM %s',
+                   CASE item.grantee WHEN 0 THEN 'PUBLIC' ELSE item.grantee::regrole::text END);
   END LOOP;
+  FOR item IN SELECT a.privilege_type, a.grantee FROM pg_class c, aclexplode(c.relacl) a
+              WHERE c.oid = 'user_totals_rows'::regclass AND a.grantee NOT IN (0, c.relowner) LOOP
+    EXECUTE format('GRANT %s ON user_totals_fresh TO %s', item.privilege_type, item.grantee::regrole);
+  END LOOP;
+  IF (SELECT relrowsecurity FROM pg_class WHERE oid = 'user_totals_rows'::regclass) THEN
+    ALTER TABLE user_totals_fresh ENABLE ROW LEVEL SECURITY;
+  END IF;
+  FOR item IN SELECT polname, polroles FROM pg_policy WHERE polrelid = 'user_totals_rows'::regclass LOOP
+    EXECUTE format('CREATE POLICY %I ON user_totals_fresh TO %s USING (true) WITH CHECK (true)', item.polname,
+                   (SELECT string_agg(role::regrole::text, ', ') FROM unnest(item.polroles) AS role));
+  END LOOP;
+
   FOR attempt IN 1..60 LOOP
     BEGIN
       LOCK TABLE user_totals, user_totals_rows IN ACCESS EXCLUSIVE MODE;

@@ -8,7 +8,7 @@ BEGIN
     WHEN state.folded IS NULL THEN 'never counted'
     WHEN totals_are_foreign(state) THEN 'another cluster, or an older state of it'
     -- Which command of a transaction wrote a row is lost in a dump.
-    WHEN state.own_stamp IS NOT NULL
+    WHEN state.own_command >= 0
       AND state.database_oid <> (SELECT oid FROM pg_database WHERE datname = current_database()) THEN 'a copy'
     WHEN state.timezone <> usable_timezone(state.timezone) THEN 'another time zone'
     ELSE (SELECT reason FROM rebuild_requests LIMIT 1)

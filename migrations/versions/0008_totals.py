@@ -60,8 +60,7 @@ TABLES = {
         ) WITH (fillfactor = 70, {BUSY})""",
     "submission_changes": f"""
         CREATE TABLE submission_changes (
-          id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT submission_changes_pkey PRIMARY KEY,
-          stamp bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+          stamp bigint NOT NULL,
           user_id text NOT NULL,
           activity_code text NOT NULL,
           status text NOT NULL,
@@ -74,17 +73,14 @@ TABLES = {
         ) WITH ({BUSY})""",
     "people_changes": f"""
         CREATE TABLE people_changes (
-          id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT people_changes_pkey PRIMARY KEY,
           user_id text NOT NULL
         ) WITH ({BUSY})""",
     "grant_changes": f"""
         CREATE TABLE grant_changes (
-          id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT grant_changes_pkey PRIMARY KEY,
           sign smallint NOT NULL
         ) WITH ({BUSY})""",
     "rebuild_requests": """
         CREATE TABLE rebuild_requests (
-          id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT rebuild_requests_pkey PRIMARY KEY,
           reason text NOT NULL
         )""",
     "totals_state": f"""

@@ -48,7 +48,7 @@ CHANGES = {
     "unexpected: column users.nickname": "ALTER TABLE users ADD nickname text",
     "missing: column users.region": "ALTER TABLE users DROP region",
     "changed: column users.name": "ALTER TABLE users ALTER name DROP DEFAULT",
-    "changed: column users.avatar_url": "ALTER TABLE users ALTER avatar_url TYPE varchar(100)",
+    "changed: column users.region": "ALTER TABLE users ALTER region TYPE varchar(100)",
     "changed: column users.cohort": """
         DROP MATERIALIZED VIEW cohort_metrics; ALTER TABLE users ALTER email SET NOT NULL;
         DROP MATERIALIZED VIEW leaderboard_30d; DROP MATERIALIZED VIEW leaderboard_totals;

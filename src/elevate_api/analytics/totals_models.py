@@ -7,7 +7,20 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Numeric, SmallInteger, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -113,49 +126,24 @@ class DayTotals(Base):
     people: Mapped[int] = _count()
 
 
-class SubmissionChange(Base):
-    """A note for the next fold: what a submission counted before (`sign` -1) or counts now (+1)."""
-
-    __tablename__ = "submission_changes"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    stamp: Mapped[int] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
-    user_id: Mapped[str]
-    activity_code: Mapped[str]
-    status: Mapped[str]
-    made_at: Mapped[datetime]
-    reviewed_at: Mapped[datetime | None]
-    peers: Mapped[int | None]
-    students: Mapped[int | None]
-    sign: Mapped[int] = mapped_column(SmallInteger)
-    added: Mapped[bool]
-
-
-class PersonChange(Base):
-    """A note for the next fold: this person's row may look different on the board."""
-
-    __tablename__ = "people_changes"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    user_id: Mapped[str]
-
-
-class GrantChange(Base):
-    """A note for the next fold: one Kajabi grant more, or less."""
-
-    __tablename__ = "grant_changes"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    sign: Mapped[int] = mapped_column(SmallInteger)
-
-
-class RebuildRequest(Base):
-    """Has the next fold count everything anew."""
-
-    __tablename__ = "rebuild_requests"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    reason: Mapped[str]
+# Notes for the next fold, without a key: nothing ever looks for one of them.
+Table(
+    "submission_changes",  # what a submission counted before (sign -1) or counts now (+1)
+    Base.metadata,
+    Column("stamp", BigInteger, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("activity_code", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False),
+    Column("reviewed_at", DateTime(timezone=True)),
+    Column("peers", Integer),
+    Column("students", Integer),
+    Column("sign", SmallInteger, nullable=False),
+    Column("added", Boolean, nullable=False),
+)
+Table("people_changes", Base.metadata, Column("user_id", Text, nullable=False))
+Table("grant_changes", Base.metadata, Column("sign", SmallInteger, nullable=False))
+Table("rebuild_requests", Base.metadata, Column("reason", Text, nullable=False))
 
 
 class TotalsState(Base):

@@ -147,6 +147,7 @@ SECTIONS = (
 
 LEFT_OUT: Mapping[str, str] = {
     "kajabi_events.body_sha256": "a fingerprint of `body`, which is there",
+    "points_ledger.stamp": "the number of the transaction that wrote the row",
     "idempotency_keys.request_hash": "a fingerprint of a request of one's own",
 }
 """Columns of tables with personal data that say nothing about a person."""
@@ -213,11 +214,11 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "submission_changes": (
         "notes for the next fold of the totals, gone within seconds",
-        _names("id stamp user_id activity_code status made_at reviewed_at peers students sign added"),
+        _names("stamp user_id activity_code status made_at reviewed_at peers students sign added"),
     ),
-    "people_changes": ("notes for the next fold of the totals, gone within seconds", _names("id user_id")),
-    "grant_changes": ("notes for the next fold of the totals, gone within seconds", _names("id sign")),
-    "rebuild_requests": ("reasons to count the totals anew", _names("id reason")),
+    "people_changes": ("notes for the next fold of the totals, gone within seconds", _names("user_id")),
+    "grant_changes": ("notes for the next fold of the totals, gone within seconds", _names("sign")),
+    "rebuild_requests": ("reasons to count the totals anew", _names("reason")),
     "totals_state": (
         "up to where the totals are folded",
         _names(
