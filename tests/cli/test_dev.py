@@ -77,6 +77,8 @@ def test_the_printed_lines_take_an_educator_to_a_changed_leaderboard_and_a_secon
         code, rest = service.end(signal.SIGINT)
 
     assert any(line.startswith("Docs page:    http://127.0.0.1:") for line in printed)
+    doors = [line for line in printed if "/console/sign-in#token=" in line]
+    assert [line.split(":")[0].split()[-1] for line in doors] == ["educator", "reviewer", "administrator"]
     assert shell.stderr == ""
     assert json.loads(asked.stdout)["id"] == "user_typed", asked.stderr
     me, before, submitted, queue, approved, points, refreshed, after = documents(shell.stdout)

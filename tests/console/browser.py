@@ -106,8 +106,12 @@ class Tab:
         """As Clerk does it: the session cookie is there before the page is."""
         await self.ask("Network.setCookie", name="__session", value=token, url=self.address, httpOnly=True)
 
-    async def open(self, path: str) -> None:
+    async def go(self, path: str) -> None:
+        """Where it leads is for the test to wait for."""
         await self.ask("Page.navigate", url=self.address + path)
+
+    async def open(self, path: str) -> None:
+        await self.go(path)
         await self.loaded(path)
 
     async def loaded(self, path: str) -> None:
@@ -153,7 +157,7 @@ class Tab:
     async def click(self, selector: str) -> None:
         """With the mouse, in the middle of the first such element that can be seen."""
         found = f"[...document.querySelectorAll({json.dumps(selector)})].find((one) => one.checkVisibility())"
-        await until(lambda: self.run(f"!!({found})"), seconds=10)
+        await until(lambda: self.run(f"document.readyState === 'complete' && !!({found})"), seconds=10)
         place = await self.run(
             f"(() => {{ const one = {found}; one.scrollIntoView({{block: 'center'}});"
             " const at = one.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; })()"

@@ -9,7 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from tests.console.browser import Browser
 from tests.console.console import Console
+from tests.support.cluster import OWNER, SERVICE, Cluster
+from tests.support.service import Service, running_service
 
 from elevate_api.api import CONSOLE_ROUTERS
 from elevate_api.app import create_app
@@ -193,3 +196,28 @@ async def test_a_failure_of_the_console_is_a_page_that_tells_nothing(
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.text
     assert "AttributeError" not in answer.text
+
+
+async def test_the_link_that_development_prints_signs_in_and_leaves_no_token_in_the_address(
+    browser: Browser, cluster: Cluster, database_name: str, make_user: MakeUser, development: Settings, tmp_path: Path
+) -> None:
+    reviewer = await make_user(role="REVIEWER", name="Ratna Tautan")
+    token = devkeys.issue_token(development, {"sub": reviewer.id})
+    settings = {"CLERK_ISSUER": "", "CLERK_JWT_KEY": "", "ELEVATE_DATA_DIR": str(tmp_path)}
+    dsns = cluster.dsn(database_name, SERVICE), cluster.dsn(database_name, OWNER)
+    with running_service(Service(*dsns, tmp_path / "service.log", settings)) as service:
+        tab = await browser.tab(service.url)
+        await tab.go(f"/console/sign-in#token={token[:-9]}aaaaaaaaa")
+        await tab.sees("This link is no longer good")
+        await tab.accessible()
+        tab.forgive("422")
+        await tab.go(f"/console/sign-in#token={token}")
+        await tab.sees("Ratna Tautan")
+        assert await tab.run("location.pathname + location.search + location.hash") == "/console/review"
+        assert await tab.run("document.cookie") == ""
+        await tab.click("[hx-post='/console/sign-out']")
+        await tab.sees("You are not signed in")
+        assert "Ratna" not in await tab.text()
+        assert tab.complaints == []
+        await tab.close()
+    assert token not in (tmp_path / "service.log").read_text()

@@ -150,10 +150,15 @@ def _demo_note(*, written: bool, wanted: bool) -> str:
 def _print_walkthrough(settings: Settings, cast: walkthrough.Cast, url: str) -> None:
     today = datetime.now(settings.app.zone).date()
     try:
+        doors = list(walkthrough.links(cast, settings, url)) if settings.console.enabled else []
         script = list(walkthrough.lines(cast, settings, url, today))
     except SettingsError as error:
         console.print(f"No tokens to try it with: {error}", markup=False)
         return
+    if doors:
+        console.print("Console, to look at (the links sign in, for 8 hours):\n")
+    for line in doors:
+        console.print(f"{line}\n", markup=False)
     console.print("From submission to leaderboard: paste these lines into another terminal (bash or zsh).\n")
     for line in script:
         console.print(line, markup=False)

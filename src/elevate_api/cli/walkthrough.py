@@ -86,6 +86,16 @@ def lines(cast: Cast, settings: Settings, url: str, today: date) -> Iterator[str
     yield from _refresh(cast)
 
 
+def links(cast: Cast, settings: Settings, url: str) -> Iterator[str]:
+    """Addresses that sign in to the console. The token stands in the fragment, which no server and no log sees.
+
+    Raises SettingsError as `lines` does.
+    """
+    people = {"educator": {"sub": cast.educator, **cast.claims}, "reviewer": {"sub": cast.reviewer}}
+    for role, claims in (people | {"administrator": {"sub": cast.admin}}).items():
+        yield f"  as {role}: {url}/console/sign-in#token={issue_token(settings, claims, TOKEN_SECONDS)}"
+
+
 def token_command(settings: Settings) -> str:
     """What makes a token for somebody else, to be typed anywhere: by its path, and with this service's key."""
     folder = settings.embedded.data_dir
