@@ -31,7 +31,7 @@ _PATIENCE = 60
 @benchmark("consistency")
 def consistency(lab: Lab) -> None:
     """Totals from the API against plain sums, for everybody, after concurrent load on two processes."""
-    with lab.database() as database, lab.service(database, workers=2, settings=_SETTINGS) as server:
+    with lab.database() as database, lab.service(database, workers=1 if lab.quick else 2, settings=_SETTINGS) as server:
         requests = _requests(lab, database)
         report = lab.load_report(
             server, requests, connections=24, seconds=lab.duration, repeat=False, expected=ANSWERS, rate=RATE

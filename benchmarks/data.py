@@ -9,10 +9,11 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ from elevate_api.ops.roles import ensure_service_role
 from elevate_api.postgres import EmbeddedServer
 from elevate_api.seeds import reference
 
-PARTS = ("people", "events", "records")
+PARTS = ("people", "events", "submissions", "ledger")
+_BRANCHES = {
+    "submissions": ("submissions",),
+    "ledger": ("points_ledger", "earned_badges", "kajabi_events", "point_adjustments"),
+}
+"""What is filled beside each other, a connection each: the part of its rows, and its tables."""
 _SQL = Path(__file__).with_name("sql")
 _BUSY = 11.0
 """Sets the mean of AMPLIFY sessions so that a person has about ten ledger rows."""
 _STALE_SECONDS = 14 * 86_400
 """Older data has little left in the window of 30 days."""
-_HEAVY = ("users", "submissions", "points_ledger", "earned_badges", "kajabi_events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,26 +175,41 @@ class Dataset:
             "schools": max(50, min(40_000, scale.people // 25)),
             "busy": _BUSY,
         }
-        run(
-            "SET session_replication_role = replica"
-        )  # no trigger, no foreign key check: the rows are right as they are
-        run("SET work_mem = '512MB'")
-        run("SET synchronous_commit = off")
-        run("SET max_parallel_workers_per_gather = 0")
+        _unbound(run)
         run("SELECT setseed(0.42)")
+        with self._emptied(run, ("users",)):
+            for part in ("people", "events"):
+                self._step(part, partial(_run_all, run, _statements(part, values)))
+        with ThreadPoolExecutor(len(_BRANCHES)) as pool:
+            dsn = self._server.superuser_dsn(f"making_{scale.name}")
+            branches = [pool.submit(self._branch, dsn, name, values) for name in _BRANCHES]
+            for branch in branches:
+                branch.result()
+        run("DROP TABLE bench_event, bench_person")
+        run("DROP FUNCTION bench_uuid(timestamptz, text)")
+
+    def _branch(self, dsn: str, name: str, values: dict[str, float]) -> None:
+        with _connected(dsn) as run:
+            _unbound(run)
+            with self._emptied(run, _BRANCHES[name]):
+                self._step(name, partial(_run_all, run, _statements(name, values)))
+            self._step(f"vacuum of {name}", partial(run, f"VACUUM (ANALYZE) {', '.join(_BRANCHES[name])}"))
+
+    @contextmanager
+    def _emptied(self, run: "Run", tables: Sequence[str]) -> Iterator[None]:
+        """A transaction that fills tables; their indexes come back at its end, built at once.
+
+        Emptied in the same transaction, so that where wal_level is minimal nothing is written twice.
+        """
         run("BEGIN")
-        # Emptied in this transaction, so that where wal_level is minimal nothing is written twice.
-        run("TRUNCATE users, submissions, points_ledger, earned_badges, kajabi_events, point_adjustments CASCADE")
-        restore = _drop_indexes(run)
-        for part in PARTS:
-            self._step(part, lambda part=part: [run(one) for one in _statements(part, values)])  # type: ignore[misc]
-        self._step("indexes", lambda: [run(one) for one in ("SET maintenance_work_mem = '1GB'", *restore)])
+        run(f"TRUNCATE {', '.join(tables)} CASCADE")
+        restore = _drop_indexes(run, tables)
+        yield
+        self._step(f"indexes of {tables[0]}", partial(_run_all, run, restore))
         run("COMMIT")
-        run("RESET max_parallel_workers_per_gather")
-        run("SET session_replication_role = origin")
 
     def _finish(self, run: "Run") -> None:
-        self._step("vacuum", lambda: run("VACUUM (ANALYZE)"))
+        run("RESET session_replication_role")
         self._step("totals", lambda: run("SELECT rebuild_totals('generated')"))
         self._step("views", lambda: run("SELECT * FROM refresh_all_analytics()"))
         run("VACUUM (ANALYZE)")
@@ -226,9 +246,24 @@ def _statements(part: str, values: dict[str, float]) -> list[str]:
     return [one.strip() for one in text.split("\n--;\n")]
 
 
-def _drop_indexes(run: Run) -> list[str]:
+def _run_all(run: Run, statements: Sequence[str]) -> None:
+    for statement in statements:
+        run(statement)
+
+
+def _unbound(run: Run) -> None:
+    """No trigger, no foreign key check (the rows are right as they are), and much memory."""
+    run("SET session_replication_role = replica")
+    run("SET work_mem = '512MB'")
+    run("SET maintenance_work_mem = '1GB'")
+    run("SET synchronous_commit = off")
+    run("SET statement_timeout = 0")
+    run("SET max_parallel_workers_per_gather = 0")
+
+
+def _drop_indexes(run: Run, names: Sequence[str]) -> list[str]:
     """Drop what is made faster at once than row by row; returns the statements that bring all of it back."""
-    tables = ", ".join(f"'{table}'::regclass" for table in _HEAVY)
+    tables = ", ".join(f"'{table}'::regclass" for table in names)
     # A foreign key of another table holds on to the key that it refers to.
     constraints = run(f"""
         SELECT c.conrelid::regclass::text AS on_table, c.conname, pg_get_constraintdef(c.oid) AS rule
