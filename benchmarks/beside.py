@@ -49,7 +49,7 @@ def beside(lab: Lab) -> None:
 
 
 def _p99(lab: Lab, server: Server, requests: list[bytes]) -> Measured:
-    done = lab.load(server, requests, connections=16, seconds=0.5 if lab.quick else 8, rate=RATE)
+    done = lab.load(server, requests, connections=16, seconds=0.5 if lab.quick else 4 if lab.small else 10, rate=RATE)
     return Measured(done.details["p99_ms"], done.work, done.details)
 
 

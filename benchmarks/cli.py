@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=Scale.parse, default=Scale.parse("100k"), help="people: 100k, 1m, 4m or any")
     parser.add_argument("--rounds", type=int, help="rounds of each contender, instead of each benchmark's own number")
     parser.add_argument(
-        "--duration", type=float, default=20, help="seconds of load of `consistency` (ten minutes: 600)"
+        "--duration", type=float, default=10, help="seconds of load of `consistency` (ten minutes: 600)"
     )
     parser.add_argument("--quick", action="store_true", help="a moment a round, for the checks only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: SCALE.json in the cache folder's results")

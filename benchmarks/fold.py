@@ -38,7 +38,7 @@ def _compare(
         baseline_name=NAME,
         unit="s",
         reach=reach,
-        rounds=rounds,
+        rounds=1 if lab.large and reach is None else rounds,
         warm_up=share == SHARES[0][0],
     )
 

@@ -70,6 +70,7 @@ def _compare(lab: Lab, database: BenchDatabase, what: str, script: str, reach: R
         baseline_name="the bare table, same keys and rules",
         unit="transactions/s",
         reach=reach,
+        rounds=5 if reach else 2,
     )
 
 

@@ -73,7 +73,8 @@ def _compare(
         baseline_name="naive ORM sequence",
         unit="requests/s",
         reach=reach,
-        rounds=4,
+        rounds=4 if reach else 2,
+        warm_up=reach is not None,
     )
 
 
