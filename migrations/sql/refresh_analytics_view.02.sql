@@ -1,11 +1,11 @@
--- drop: DROP FUNCTION refresh_analytics_view(text, uuid, text, boolean)
+-- drop: DROP FUNCTION refresh_analytics_view(text, uuid, text, timestamptz)
 -- Folds, then refreshes one view beside its readers if anything that it is made of changed since its last successful
 -- refresh, and leaves a row saying when, how long, how many rows, ok or why not. A finding that nothing changed is a
--- row as well, `unchanged`, and counts as a refresh. With `fold_first` false the caller has folded already.
+-- row as well, `unchanged`, and counts as a refresh. A caller that has just folded says when it began to.
 -- SECURITY DEFINER: before PostgreSQL 17 only a view's owner may refresh it. A failure is recorded, not raised, so
 -- that the others are still refreshed; a cancelled statement is raised, as OTHERS does not catch it.
 CREATE OR REPLACE FUNCTION refresh_analytics_view(
-  view_name text, job uuid DEFAULT NULL, trigger_name text DEFAULT 'sql', fold_first boolean DEFAULT true)
+  view_name text, job uuid DEFAULT NULL, trigger_name text DEFAULT 'sql', folded_at timestamptz DEFAULT NULL)
 RETURNS analytics_refreshes
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
@@ -21,11 +21,11 @@ BEGIN
                        'school_metrics', 'time_series_metrics') THEN
     RAISE EXCEPTION 'no such analytics view: %', view_name USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  outcome.started_at := clock_timestamp();
+  outcome.started_at := coalesce(folded_at, clock_timestamp());
   outcome.ok := true;
   outcome.unchanged := false;
   BEGIN
-    IF fold_first THEN
+    IF folded_at IS NULL THEN
       PERFORM fold_totals(true);
     END IF;
     outcome.inputs := analytics_inputs(view_name);

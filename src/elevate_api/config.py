@@ -225,6 +225,7 @@ class AttachmentSettings(Group):
 
 class SchedulerSettings(Group):
     enabled: bool = Field(True, validation_alias="SCHEDULER_ENABLED")
+    fold_seconds: float = Field(1, ge=0.1, le=60, validation_alias="FOLD_INTERVAL_SECONDS")
     refresh_seconds: int = Field(300, ge=1, validation_alias="ANALYTICS_REFRESH_SECONDS")
     stale_seconds: int = Field(1800, ge=1, validation_alias="VIEW_STALE_SECONDS")
     seal_seconds: int = Field(300, ge=10, validation_alias="LEDGER_SEAL_SECONDS")

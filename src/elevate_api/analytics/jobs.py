@@ -1,6 +1,6 @@
-"""What the scheduler does for the views."""
+"""What the scheduler does for the totals and the views."""
 
-from elevate_api.analytics import queries, service
+from elevate_api.analytics import queries, service, totals
 from elevate_api.config import SchedulerSettings
 from elevate_api.kit.db import Database
 from elevate_api.kit.schedule import JobSpec
@@ -9,7 +9,10 @@ TRIGGER = "scheduler"
 
 
 def jobs(settings: SchedulerSettings) -> list[JobSpec]:
-    return [JobSpec(service.JOB, settings.refresh_seconds, Refresh(settings.refresh_seconds / 2), at_start=True)]
+    return [
+        JobSpec("fold-totals", settings.fold_seconds, totals.fold, at_start=True),
+        JobSpec(service.JOB, settings.refresh_seconds, Refresh(settings.refresh_seconds / 2), at_start=True),
+    ]
 
 
 class Refresh:

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from elevate_api.analytics import totals
 from elevate_api.analytics.queries import VIEWS
 from elevate_api.kit.bounds import take_time
 from elevate_api.kit.db import Database
@@ -92,10 +93,15 @@ async def _refresh_view(database: Database, view: str, job: UUID, triggered_by: 
 
 
 async def _run_refresh(database: Database, view: str, job: UUID, triggered_by: str) -> _Outcome:
-    """Have the database refresh the view. It records most failures itself; a cancelled statement it raises."""
+    """Have the database refresh the view. It records most failures itself; a cancelled statement it raises.
+
+    The fold before it is a transaction of its own, so that others go on while the view is refreshed.
+    """
+    folded = await totals.fold(database, wait=True)
     async with database.session() as session:
         await take_time(session, PATIENCE_SECONDS)
-        row = (await session.execute(text(_REFRESH), {"view": view, "job": job, "by": triggered_by})).one()
+        parameters = {"view": view, "job": job, "by": triggered_by, "folded_at": folded.as_of}
+        row = (await session.execute(text(_REFRESH), parameters)).one()
     return _Outcome(view, (row.finished_at - row.started_at).total_seconds(), row.row_count, row.error)
 
 
@@ -115,7 +121,7 @@ async def _record(database: Database, job: UUID, triggered_by: str, outcome: _Ou
         log.warning("view_refresh_not_recorded", view=outcome.view, error=repr(error))
 
 
-_REFRESH = "SELECT * FROM refresh_analytics_view(:view, :job, :by)"
+_REFRESH = "SELECT * FROM refresh_analytics_view(:view, :job, :by, :folded_at)"
 
 _RECORD_FAILURE = """
 INSERT INTO analytics_refreshes (job_id, view_name, triggered_by, started_at, finished_at, ok, error)
