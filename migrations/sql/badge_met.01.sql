@@ -9,15 +9,18 @@ DECLARE
   kind CONSTANT text := criteria ->> 'type';
   stage CONSTANT text := criteria ->> 'activity';
   facts CONSTANT jsonb := CASE kind WHEN 'points' THEN points WHEN 'approvals' THEN approvals END;
+  least numeric;
   part jsonb;
 BEGIN
   IF facts IS NOT NULL THEN
     IF jsonb_typeof(criteria -> 'atLeast') IS DISTINCT FROM 'number' AND (kind = 'points' OR criteria ? 'atLeast') THEN
       RETURN false;
     END IF;
-    RETURN coalesce((criteria ->> 'atLeast')::numeric, 1) <= CASE
-      WHEN stage IS NULL THEN (SELECT coalesce(sum(value::numeric), 0) FROM jsonb_each_text(facts))
-      ELSE coalesce((facts ->> stage)::numeric, 0) END;
+    least := coalesce((criteria ->> 'atLeast')::numeric, 1);
+    IF stage IS NOT NULL THEN -- an expression and no query: most criteria name a stage
+      RETURN coalesce((facts ->> stage)::numeric, 0) >= least;
+    END IF;
+    RETURN (SELECT coalesce(sum(value::numeric), 0) FROM jsonb_each_text(facts)) >= least;
   END IF;
   IF kind IS NULL OR kind NOT IN ('any', 'all') OR jsonb_typeof(criteria -> 'of') IS DISTINCT FROM 'array' THEN
     RETURN false;

@@ -1,11 +1,11 @@
--- drop: DROP FUNCTION decide_submissions(text, uuid[], boolean[], text[], integer[], text[], integer[], text)
--- Decides about submissions: status, award, ledger row, badges, claim and audit rows, all sets. The submitters are
--- locked, and each of them occurs once: what somebody is awarded depends on what they were awarded before.
+-- drop: DROP FUNCTION decide_submissions(text, uuid[], boolean[], text[], integer[], text)
+-- Decides about many submissions by the rules of judge_decision, and writes what decide_submission writes for one, as
+-- sets. The submitters are locked, and each of them occurs once: what somebody is awarded depends on what they were
+-- awarded before.
 -- A row for each id in the order given; `refusal` says why nothing was done about it, `facts` what goes with that.
 -- What only the database can refuse (a certificate approved elsewhere this moment) is raised and stops them all.
 CREATE OR REPLACE FUNCTION decide_submissions(
-  reviewer text, ids uuid[], approvals boolean[], notes text[], wanted integer[], reasons text[], versions integer[],
-  request text
+  reviewer text, ids uuid[], approvals boolean[], notes text[], versions integer[], request text
 ) RETURNS TABLE (place bigint, submission uuid, refusal text, facts jsonb, points integer, badges text[])
 LANGUAGE plpgsql
 AS $$
@@ -18,42 +18,15 @@ BEGIN
   -- After the people. Read again below: whoever held one of these locks may have decided.
   PERFORM 1 FROM public.submissions WHERE id = ANY (ids) ORDER BY id FOR UPDATE;
   WITH asked AS (
-    SELECT * FROM unnest(ids, approvals, notes, wanted, reasons, versions) WITH ORDINALITY
-      AS a (id, approved, note, wanted, reason, version, place)
-  ), judged AS (
-    SELECT a.*, s.user_id, s.version AS current, w.points AS computed, w.lowest, w.highest,
-      CASE WHEN a.approved THEN coalesce(a.wanted, w.points) END AS award,
-      CASE
-        WHEN s.id IS NULL THEN 'not found'
-        WHEN s.user_id = reviewer THEN 'own'
-        WHEN s.status = 'WITHDRAWN' THEN 'withdrawn'
-        WHEN s.status <> 'PENDING' THEN 'reviewed'
-        WHEN a.version <> s.version THEN 'changed'
-        WHEN EXISTS (SELECT FROM public.review_claims c WHERE c.submission_id = s.id
-                     AND c.reviewer_id <> reviewer AND c.expires_at > clock_timestamp()) THEN 'claimed'
-        WHEN a.approved AND a.wanted NOT BETWEEN w.lowest AND w.highest THEN 'out of bounds'
-        WHEN a.approved AND a.wanted <> w.points AND a.reason IS NULL THEN 'no reason'
-      END AS refusal
+    SELECT * FROM unnest(ids, approvals, notes, versions) WITH ORDINALITY AS a (id, approved, note, version, place)
+  ), judged AS MATERIALIZED (
+    SELECT a.*, w.award, w.computed, w.refusal, w.facts
     FROM asked a LEFT JOIN public.submissions s ON s.id = a.id
-    LEFT JOIN public.activities stage ON stage.code = s.activity_code AND a.approved
-    LEFT JOIN LATERAL public.award_of(
-      stage,
-      -- Everything but administrators' adjustments counts against a cap (LedgerRepository.awarded).
-      CASE WHEN stage.points_cap IS NOT NULL THEN (
-        SELECT coalesce(sum(l.delta_points), 0) FROM public.points_ledger l
-        WHERE l.user_id = s.user_id AND l.activity_code = s.activity_code
-          AND (l.external_event_id IS NULL OR NOT starts_with(l.external_event_id, 'adjustment:'))) END,
-      -- An approval by an operator's own SQL names no points; its ledger row was written by hand, so it counts.
-      stage.code IN ('EXPLORE', 'PRESENT') AND EXISTS (
-        SELECT FROM public.submissions o
-        WHERE o.user_id = s.user_id AND o.activity_code = s.activity_code AND o.status = 'APPROVED' AND o.id <> s.id
-          AND coalesce(o.points_awarded, 1) > 0),
-      coalesce(s.peers_trained, 0), coalesce(s.students_trained, 0)) w ON stage.code IS NOT NULL
+    CROSS JOIN LATERAL public.judge_decision(s, reviewer, a.approved, NULL, NULL, a.version) w
   ), decided AS (
     UPDATE public.submissions s SET
       status = CASE WHEN j.approved THEN 'APPROVED' ELSE 'REJECTED' END,
-      reviewer_id = reviewer, review_note = j.note, points_awarded = j.award,
-      adjustment_reason = CASE WHEN j.award <> j.computed THEN j.reason END
+      reviewer_id = reviewer, review_note = j.note, points_awarded = j.award
     FROM judged j WHERE s.id = j.id AND j.refusal IS NULL
     RETURNING s.id, s.user_id, s.activity_code, s.version, s.points_awarded, s.reviewed_at, j.approved, j.computed
   ), entries AS (
@@ -68,11 +41,7 @@ BEGIN
   SELECT jsonb_agg(jsonb_build_object(
            'place', j.place, 'id', j.id, 'refusal', j.refusal, 'person', d.user_id, 'approved', j.approved,
            'points', d.points_awarded, 'computed', d.computed, 'version', d.version,
-           'facts', CASE j.refusal
-             WHEN 'changed' THEN jsonb_build_object('current_version', j.current)
-             WHEN 'out of bounds' THEN
-               jsonb_build_object('computed', j.computed, 'lowest', j.lowest, 'highest', j.highest)
-           END) ORDER BY j.place),
+           'facts', j.facts) ORDER BY j.place),
          array_agg(d.user_id) FILTER (WHERE d.approved)
   INTO outcome, rewarded
   FROM judged j LEFT JOIN decided d ON d.id = j.id;

@@ -1,5 +1,5 @@
 -- drop: DROP FUNCTION review_submission(text, timestamptz, text, boolean, text, text, uuid, boolean, text, integer, text, integer, text)
--- One decision in one call: guard, locks (the submitter first, then the submission) and decide_submissions. The first
+-- One decision in one call: guard, locks (the submitter first, then the submission) and decide_submission. The first
 -- six parameters are who calls, see caller_verdict; without 'ok' nothing was looked at. The submission is answered as
 -- it stands now, `files` being its finished uploads.
 CREATE OR REPLACE FUNCTION review_submission(
@@ -16,6 +16,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
   person public.users;
+  outcome record;
+  found public.submissions;
 BEGIN
   SELECT * INTO person FROM public.users WHERE id = caller;
   verdict := public.caller_verdict(person, 'REVIEWER', said_at, mail, mail_verified, picture, full_name);
@@ -24,19 +26,24 @@ BEGIN
     RETURN;
   END IF;
   PERFORM public.lock_person((SELECT s.user_id FROM public.submissions s WHERE s.id = submission AND s.user_id <> caller));
-  SELECT d.refusal, d.facts, d.points, d.badges INTO refusal, facts, points, badges
-  FROM public.decide_submissions(
-    caller, ARRAY[submission], ARRAY[approved], ARRAY[note], ARRAY[wanted], ARRAY[reason], ARRAY[seen], request) d;
-  SELECT s.id, s.user_id, s.activity_code, s.status, s.version, s.visibility, s.payload, s.reviewer_id, s.review_note,
-         s.points_awarded, s.created_at, s.updated_at, s.reviewed_at,
-         CASE WHEN s.files_added > 0 THEN (
-           SELECT jsonb_agg(jsonb_build_object(
-             'id', f.id, 'filename', f.filename, 'content_type', f.content_type, 'size', f.size_bytes,
-             'sha256', f.sha256, 'created_at', f.created_at) ORDER BY f.created_at, f.id)
-           FROM public.submission_attachments f WHERE f.submission_id = s.id AND f.completed_at IS NOT NULL) END
-  INTO id, user_id, activity_code, status, version, visibility, payload, reviewer_id, review_note,
-       points_awarded, created_at, updated_at, reviewed_at, files
-  FROM public.submissions s WHERE s.id = submission;
+  SELECT * INTO outcome FROM public.decide_submission(caller, submission, approved, note, wanted, reason, seen, request);
+  refusal := outcome.refusal;
+  facts := outcome.facts;
+  points := outcome.points;
+  badges := outcome.badges;
+  found := outcome.decided;
+  SELECT found.id, found.user_id, found.activity_code, found.status, found.version, found.visibility, found.payload,
+         found.reviewer_id, found.review_note, found.points_awarded, found.created_at, found.updated_at,
+         found.reviewed_at
+  INTO id, user_id, activity_code, status, version, visibility, payload, reviewer_id, review_note, points_awarded,
+       created_at, updated_at, reviewed_at;
+  IF found.files_added > 0 THEN
+    files := (
+      SELECT jsonb_agg(jsonb_build_object(
+        'id', f.id, 'filename', f.filename, 'content_type', f.content_type, 'size', f.size_bytes,
+        'sha256', f.sha256, 'created_at', f.created_at) ORDER BY f.created_at, f.id)
+      FROM public.submission_attachments f WHERE f.submission_id = found.id AND f.completed_at IS NOT NULL);
+  END IF;
   RETURN NEXT;
 END
 $$

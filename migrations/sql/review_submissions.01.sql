@@ -49,15 +49,13 @@ BEGIN
       SELECT 'ok', round[d.place], d.refusal, d.facts, d.points, d.badges, NULL, NULL, NULL, NULL, NULL
       FROM public.decide_submissions(
         caller, ARRAY(SELECT ids[p] FROM unnest(round) p), ARRAY(SELECT approvals[p] FROM unnest(round) p),
-        ARRAY(SELECT notes[p] FROM unnest(round) p), array_fill(NULL::integer, ARRAY[cardinality(round)]),
-        array_fill(NULL::text, ARRAY[cardinality(round)]), ARRAY(SELECT versions[p] FROM unnest(round) p), request) d;
+        ARRAY(SELECT notes[p] FROM unnest(round) p), ARRAY(SELECT versions[p] FROM unnest(round) p), request) d;
     EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
       FOREACH place IN ARRAY round LOOP
         BEGIN
           SELECT d.refusal, d.facts, d.points, d.badges INTO refusal, facts, points, badges
-          FROM public.decide_submissions(
-            caller, ARRAY[ids[place]], ARRAY[approvals[place]], ARRAY[notes[place]], ARRAY[NULL::integer],
-            ARRAY[NULL::text], ARRAY[versions[place]], request) d;
+          FROM public.decide_submission(
+            caller, ids[place], approvals[place], notes[place], NULL, NULL, versions[place], request) d;
         EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
           GET STACKED DIAGNOSTICS refused_state = RETURNED_SQLSTATE, refused_constraint = CONSTRAINT_NAME,
             refused_table = TABLE_NAME, refused_message = MESSAGE_TEXT, refused_detail = PG_EXCEPTION_DETAIL;

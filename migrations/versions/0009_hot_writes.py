@@ -6,7 +6,7 @@ Revises: 0008
 
 from alembic import op
 
-from elevate_api.kit.sqlfiles import create, drop
+from elevate_api.kit.sqlfiles import create, drop, replace
 
 revision = "0009"
 down_revision = "0008"
@@ -19,6 +19,8 @@ FUNCTIONS = (
     "grant_badges",
     "award_of",
     "submit_evidence",
+    "judge_decision",
+    "decide_submission",
     "decide_submissions",
     "review_submission",
     "review_submissions",
@@ -27,7 +29,12 @@ FUNCTIONS = (
 )
 
 
+QUICKER = ("restoring", "app_limit")
+
+
 def upgrade() -> None:
+    for name in QUICKER:
+        replace(op, name, old=1, new=2)
     for name in FUNCTIONS:
         create(op, name, 1)
 
@@ -35,3 +42,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in reversed(FUNCTIONS):
         drop(op, name, 1)
+    for name in QUICKER:
+        replace(op, name, old=2, new=1)
