@@ -33,6 +33,7 @@ from elevate_api.kit.problems import RateLimited, document_problems, install
 from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.kit.replica import ReadDatabase
 from elevate_api.leaderboards.feed import BoardFeed
+from elevate_api.leaderboards.ladder import Ladders
 from elevate_api.limits import build_limiter, charge
 from elevate_api.metrics import requests
 from elevate_api.metrics.figures import Figures
@@ -114,6 +115,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.rate_limiter = build_limiter(settings, app.state.database.address)
     app.state.watch_database = _pool(settings, app.state.database.address, size=1)
     app.state.board_feed = BoardFeed(app.state.watch_database)
+    app.state.ladders = Ladders()
     app.memory = _memory(app.state.board_feed, settings)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)

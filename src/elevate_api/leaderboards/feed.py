@@ -8,7 +8,6 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import datetime
 
 import asyncpg
 import structlog
@@ -16,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from elevate_api.kit.db import Database
 from elevate_api.kit.schemas import Instant, Schema
-from elevate_api.leaderboards.queries import NO_VERSION, Period
+from elevate_api.leaderboards.queries import Period
 
 POLL_SECONDS = 0.5
 """With a fold every second a board is new in every process within two of what changed it."""
@@ -31,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class BoardEvent(Schema):
-    """There is a new version of the board; `asOf` is when the refresh that made it started."""
+    """There is a new version of the board; `asOf` is when a fold started that found it so."""
 
     version: str
     as_of: Instant | None
@@ -127,10 +126,13 @@ class BoardFeed:
         except _UNANSWERED as error:
             log.warning("board_version_unknown", error=type(error).__name__)
             return False
-        versions = {what: (fingerprint, started_at) for what, fingerprint, started_at in rows}
+        versions = tuple(rows[0])
         for hear in self._hearers:
             hear(versions)
-        found = {period: _event(*versions[period]) for period in Period}
+        as_of, *boards = versions[:3]
+        found = {
+            period: BoardEvent(version=str(board), as_of=as_of) for period, board in zip(Period, boards, strict=True)
+        }
         changed = any(
             period not in self._boards or self._boards[period].version != board.version
             for period, board in found.items()
@@ -147,10 +149,6 @@ class BoardFeed:
         self._tell()
 
 
-def _event(fingerprint: str | None, started_at: datetime | None) -> BoardEvent:
-    return BoardEvent(version=fingerprint or NO_VERSION, as_of=started_at)
-
-
 def _server_is_stopping() -> bool:
     """Whether uvicorn was told to stop: it then waits for open connections, and a stream would keep it waiting.
 
@@ -160,11 +158,8 @@ def _server_is_stopping() -> bool:
     return bool(getattr(server, "should_exit", False))
 
 
+# The rest is told to whoever keeps answers: the public figures count submissions and grants too.
 _VERSIONS = """
-SELECT b.what, r.fingerprint, r.started_at
-FROM (VALUES ('all', 'leaderboard_totals'), ('30d', 'leaderboard_30d'), ('stats', 'activity_metrics')) AS b (what, view)
-LEFT JOIN LATERAL (
-  SELECT fingerprint, started_at FROM analytics_refreshes
-  WHERE view_name = b.view AND ok ORDER BY started_at DESC LIMIT 1
-) r ON true
+SELECT as_of, version_all, version_30d, version_people, version_ledger, version_submissions, rebuilt_at
+FROM totals_state
 """

@@ -9,10 +9,11 @@ from elevate_api.kit.etag import cache_control, conditional
 from elevate_api.kit.paging import Paging, link_next
 from elevate_api.kit.replica import ReadTx
 from elevate_api.kit.routing import Router
+from elevate_api.kit.work import Writes
 from elevate_api.leaderboards import service
 from elevate_api.leaderboards.queries import Filters, Period
 from elevate_api.leaderboards.schemas import LeaderboardOut, OwnRankOut, ProgrammeStatsOut
-from elevate_api.users.guards import CurrentUser
+from elevate_api.users.guards import ParticipantCaller
 
 BOARD_MAX_AGE = 10
 STATS_MAX_AGE = 60
@@ -56,7 +57,10 @@ async def read_stats(session: ReadTx, if_none_match: IfNoneMatch = None) -> Resp
     return conditional(if_none_match, stats.model_dump_json().encode(), cache=cache_control(max_age=STATS_MAX_AGE))
 
 
-@router.get("/me/rank", tags=["points"])
-async def read_own_rank(session: Tx, user: CurrentUser, period: PeriodQuery = Period.ALL) -> OwnRankOut:
+@router.get("/me/rank", response_model=OwnRankOut, tags=["points"])
+async def read_own_rank(
+    request: Request, work: Writes, caller: ParticipantCaller, period: PeriodQuery = Period.ALL
+) -> Response:
     """The caller's rank, with the people just above and below."""
-    return await service.own_rank(session, user.id, period)
+    own = await service.own_rank(work, caller, period, request.app.state.ladders)
+    return Response(own.model_dump_json(), media_type="application/json")

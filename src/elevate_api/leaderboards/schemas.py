@@ -5,7 +5,7 @@ from pydantic import Field
 from elevate_api.kit.schemas import Instant, Schema
 from elevate_api.leaderboards.queries import Period
 
-AS_OF = "When the last successful refresh of these figures started; what happened later is not in them. Null before."
+AS_OF = "Everything up to this moment is in these figures; what happened later may not be."
 RANK = "1 + the number of people with more points in this period, whatever the filter; ties share a rank."
 
 
@@ -27,7 +27,7 @@ class LeaderboardOut(Schema):
 
     period: Period
     as_of: Instant | None = Field(description=AS_OF)
-    version: str = Field(description="Changes whenever a refresh changed the board; opaque.")
+    version: str = Field(description="Changes whenever the board does; opaque.")
     total_participants: int = Field(description="People on the board of this period, whatever the filter.")
     items: list[BoardEntryOut]
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last.")

@@ -5,18 +5,19 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kit.paging import PageParams, cut
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.leaderboards import queries
+from elevate_api.leaderboards.ladder import Ladders
 from elevate_api.leaderboards.queries import BoardRow, Filters, Period, Place
+from elevate_api.leaderboards.rank import Neighbour, own_standing
 from elevate_api.leaderboards.schemas import BoardEntryOut, LeaderboardOut, NeighbourOut, OwnRankOut, ProgrammeStatsOut
-
-NEIGHBOURS = 2
-"""People shown on each side of the caller."""
+from elevate_api.users.caller import Caller
 
 
 async def board_page(session: AsyncSession, period: Period, filters: Filters, page: PageParams) -> LeaderboardOut:
     """Raises ValidationFailed for a cursor that no page gave out."""
     key = page.after(int, datetime, str)
-    # The state first: a refresh between the two reads makes the answer newer than it says, never older.
+    # The state first: a fold between the two reads makes the answer newer than it says, never older.
     state = await queries.board_state(session, period)
     rows = await queries.board_rows(
         session, period, limit=page.fetch, filters=filters, after=None if key is None else Place(*key)
@@ -32,22 +33,17 @@ async def board_page(session: AsyncSession, period: Period, filters: Filters, pa
     )
 
 
-async def own_rank(session: AsyncSession, person: str, period: Period) -> OwnRankOut:
-    state = await queries.board_state(session, period)
-    standing = await queries.standing(session, person, period)
-    above: list[BoardRow] = []
-    below: list[BoardRow] = []
-    if standing.place is not None:
-        above = await queries.board_rows(session, period, limit=NEIGHBOURS, after=standing.place, upwards=True)
-        below = await queries.board_rows(session, period, limit=NEIGHBOURS, after=standing.place)
+async def own_rank(work: UnitOfWork, caller: Caller, period: Period, ladders: Ladders) -> OwnRankOut:
+    """Raises what keeps the caller out."""
+    standing = await own_standing(work, caller, period, ladders)
     return OwnRankOut(
         period=period,
-        as_of=state.as_of,
+        as_of=standing.as_of,
         rank=standing.rank,
         points=standing.points,
         of=standing.of,
-        above=[_neighbour(row) for row in reversed(above)],
-        below=[_neighbour(row) for row in below],
+        above=[_neighbour(near) for near in reversed(standing.neighbours) if near.above],
+        below=[_neighbour(near) for near in standing.neighbours if not near.above],
     )
 
 
@@ -84,5 +80,7 @@ def _entry(row: BoardRow) -> BoardEntryOut:
     )
 
 
-def _neighbour(row: BoardRow) -> NeighbourOut:
-    return NeighbourOut(rank=row.rank, handle=row.handle, name=row.name, avatar_url=row.avatar_url, points=row.points)
+def _neighbour(near: Neighbour) -> NeighbourOut:
+    return NeighbourOut(
+        rank=near.rank, handle=near.handle, name=near.name, avatar_url=near.avatar_url, points=near.points
+    )
