@@ -1,0 +1,242 @@
+"""Two operations at once, forced to overlap, and whether some order of the two explains what is left."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.races.operations import OPERATIONS, Outcome
+from tests.races.scene import GATE, Stage, Theatre
+from tests.support.sql import Connection
+
+from elevate_api.analytics import service as analytics
+from elevate_api.ops.ledger_check.verify import differences
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "users": (),
+    "submissions": (),
+    "points_ledger": ("stamp",),
+    "point_adjustments": (),
+    "badges": (),
+    "earned_badges": (),
+    "submission_attachments": (),
+    "attachment_removals": (),
+    "kajabi_events": ("attempts", "error"),
+    "review_claims": (),
+    "audit_log": ("request_id",),
+    "clerk_events": (),
+    "idempotency_keys": ("body", "headers", "request_hash"),
+}
+"""What a trial leaves, without the columns that say how it came about. Figures are compared with the ledger instead."""
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.:+Z-]*")
+_ERASED = re.compile(r"erased-[0-9a-f]{12}")
+_OLD: dict[str, frozenset[str]] = {}
+PATIENCE = 3.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is left, and how each of the two was answered."""
+
+    state: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(outcome.kind for outcome in self.outcomes)
+
+
+async def state_of(stage: Stage) -> str:
+    """Every row in words that two runs share: what is new has no id of its own, and no time."""
+    old = await _old(stage)
+    lines = []
+    for table, hidden in TABLES.items():
+        rows = await stage.superuser.fetch(
+            f"SELECT (to_jsonb(t) - $1::text[])::text AS row FROM {table} t", list(hidden)
+        )
+        lines += sorted(f"{table} {_masked(row['row'], old)}" for row in rows)
+    return "\n".join(lines)
+
+
+async def _old(stage: Stage) -> frozenset[str]:
+    """Ids of the scene itself; its first trial has not changed anything yet."""
+    if stage.scene.template not in _OLD:
+        found: set[str] = set()
+        for table in TABLES:
+            for row in await stage.superuser.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} t"):
+                found.update(_UUID.findall(row["row"]))
+        _OLD[stage.scene.template] = frozenset(found)
+    return _OLD[stage.scene.template]
+
+
+def _masked(row: str, old: frozenset[str]) -> str:
+    row = _UUID.sub(lambda found: found[0] if found[0] in old else "new", row)
+    return json.dumps(json.loads(_ERASED.sub("erased", _TIME.sub("time", row))), sort_keys=True)
+
+
+# --- trials ---------------------------------------------------------------------------------------------------------
+
+
+async def in_order(theatre: Theatre, *names: str) -> Ending:
+    async with theatre.stage() as stage:
+        await _old(stage)
+        outcomes = [await OPERATIONS[name](stage, f"race-{number}") for number, name in enumerate(names)]
+        return Ending(await state_of(stage), tuple(outcomes))
+
+
+Way = Callable[[Stage, str, str], Awaitable[tuple[Outcome, Outcome]]]
+
+
+async def queued(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
+    """Both get as far as Ana's lock, past every look at her that comes before it; then one after the other."""
+    async with _holding(stage.holder, "SELECT 1 FROM users WHERE id LIKE 'user_%' FOR NO KEY UPDATE"):
+        running = await _start_both(stage, first, second, "race-0")
+    return await _ends(*running)
+
+
+async def queued_for_evidence(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
+    """Both get as far as the submission, or to what the first of them holds by then."""
+    async with _holding(stage.holder, "SELECT 1 FROM submissions FOR UPDATE"):
+        running = await _start_both(stage, first, second, "race-0")
+    return await _ends(*running)
+
+
+async def gated(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
+    """The first has done everything and committed nothing when the second begins."""
+    async with _holding(stage.holder, f"SELECT pg_advisory_xact_lock({GATE})"):
+        running = await _start_both(stage, first, second, "gated")
+    return await _ends(*running)
+
+
+async def free(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
+    """As it comes."""
+    return await _ends(*(asyncio.create_task(_act(stage, name, "race")) for name in (first, second)))
+
+
+WAYS: tuple[Way, ...] = (queued, queued_for_evidence, gated, free)
+
+
+async def _ends(first: asyncio.Task[Outcome], second: asyncio.Task[Outcome]) -> tuple[Outcome, Outcome]:
+    one, other = await asyncio.gather(first, second)
+    return one, other
+
+
+async def _act(stage: Stage, name: str, request_id: str) -> Outcome:
+    return await OPERATIONS[name](stage, request_id)
+
+
+async def _start_both(stage: Stage, first: str, second: str, request_id: str) -> list[asyncio.Task[Outcome]]:
+    tasks: list[asyncio.Task[Outcome]] = []
+    for name, request in ((first, request_id), (second, "race-1")):
+        tasks.append(asyncio.create_task(_act(stage, name, request)))
+        await _until_settled(stage, tasks)
+    return tasks
+
+
+async def _until_settled(stage: Stage, tasks: list[asyncio.Task[Outcome]]) -> None:
+    """Until each of them has ended or waits for a lock; one that works longer than our patience goes on meanwhile."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND pid NOT IN (pg_backend_pid(), $1)"
+    )
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while asyncio.get_running_loop().time() < deadline:
+        waiting = await stage.superuser.fetchval(query, stage.holder.get_server_pid())
+        if waiting + sum(task.done() for task in tasks) >= len(tasks):
+            return
+        await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def _holding(connection: Connection, lock: str) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(lock)
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def at_once(theatre: Theatre, way: Way, first: str, second: str) -> Ending:
+    async with theatre.stage() as stage:
+        await _old(stage)
+        outcomes = await way(stage, first, second)
+        state = await state_of(stage)
+        return Ending(state + await _disagreements(stage, {first, second}, views=way is free), outcomes)
+
+
+async def _disagreements(stage: Stage, names: set[str], *, views: bool) -> str:
+    """Ledger, causes, badges and, once they are refreshed, `views` agree: nothing, or what does not."""
+    if views:
+        await analytics.refresh(stage.database, "races")
+    async with stage.database.session() as session:
+        found = [difference async for difference in differences(session, views=views)]
+    # A badge and an award of the same moment do not see each other; who has it already is not told by the clock.
+    found = [one for one in found if one.area != "badges" or not names & {"make a badge", "retire a badge"}]
+    return "".join(f"\n{one}" for one in found)
+
+
+# --- judging --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Judge:
+    """Knows how a pair may end: as one order of the two, or as one of them alone while the other was sent away."""
+
+    theatre: Theatre
+    alone: dict[str, Ending]
+
+    async def race(self, first: str, second: str, ways: tuple[Way, ...] = WAYS) -> list[str]:
+        """Race the pair every way, both orders; what no order explains, in words."""
+        forwards = await in_order(self.theatre, first, second)
+        backwards = await in_order(self.theatre, second, first)
+        orders = [forwards, Ending(backwards.state, backwards.outcomes[::-1])]
+        faults = []
+        for way in ways:
+            for swapped in (False, True) if first != second else (False,):
+                pair = (second, first) if swapped else (first, second)
+                ending = await at_once(self.theatre, way, *pair)
+                outcomes = ending.outcomes[::-1] if swapped else ending.outcomes
+                fault = await self._fault(orders, Ending(ending.state, outcomes), (first, second))
+                if fault is not None:
+                    faults.append(f"{pair[0]!r} then {pair[1]!r}, {way.__name__}: {fault}")
+        return faults
+
+    async def _fault(self, orders: list[Ending], ending: Ending, names: tuple[str, str]) -> str | None:
+        for outcome in ending.outcomes:
+            if outcome.status >= 500 and outcome.kind != "busy":
+                return f"answered {outcome}"
+            if outcome.kind == "busy" and outcome.retry_after is None:
+                return f"sent away without Retry-After: {outcome}"
+        if "busy" in ending.kinds:
+            return await self._fault_of_the_other(ending, names)
+        if any(order.state == ending.state and order.kinds == ending.kinds for order in orders):
+            return None
+        return _explain(orders, ending)
+
+    async def _fault_of_the_other(self, ending: Ending, names: tuple[str, str]) -> str | None:
+        if ending.kinds == ("busy", "busy"):
+            return "both were sent away"
+        name = names[ending.kinds.index("busy") ^ 1]
+        if name not in self.alone:
+            self.alone[name] = await in_order(self.theatre, name)
+        return None if self.alone[name].state == ending.state else _explain([self.alone[name]], ending)
+
+
+def _explain(orders: list[Ending], ending: Ending) -> str:
+    told = [f"answers {ending.outcomes}"]
+    for order in orders:
+        should, does = set(order.state.splitlines()), set(ending.state.splitlines())
+        told.append(f"an order answers {order.outcomes}")
+        told += [f"  without {line}" for line in sorted(should - does)[:6]]
+        told += [f"  with    {line}" for line in sorted(does - should)[:6]]
+    return "\n".join(told)
+
+
+def every_pair() -> list[tuple[str, str]]:
+    names = list(OPERATIONS)
+    return [(one, other) for place, one in enumerate(names) for other in names[place:]]
