@@ -12,13 +12,13 @@ BEGIN
     SELECT day, activity_code, NULL::bigint AS submissions, NULL::bigint AS approved, NULL::bigint AS rejected, points,
            entries, NULL::bigint AS people FROM rebuilt_days
     UNION ALL
-    SELECT made_on, activity_code, submissions, NULL, NULL, NULL, NULL, NULL FROM rebuilt_submissions WHERE kind = 'stage'
+    SELECT day, activity_code, submissions, NULL, NULL, NULL, NULL, NULL FROM rebuilt_submissions WHERE kind = 'made'
     UNION ALL
-    SELECT reviewed_on, activity_code, NULL, CASE WHEN status <> 'REJECTED' THEN submissions END,
+    SELECT day, activity_code, NULL, CASE WHEN status <> 'REJECTED' THEN submissions END,
            CASE WHEN status = 'REJECTED' THEN submissions END, NULL, NULL, NULL
-    FROM rebuilt_submissions WHERE kind = 'stage'
+    FROM rebuilt_submissions WHERE kind = 'reviewed'
     UNION ALL
-    SELECT made_on, activity_code, NULL, NULL, NULL, NULL, NULL, people FROM rebuilt_submissions WHERE kind = 'people'
+    SELECT day, activity_code, NULL, NULL, NULL, NULL, NULL, submissions FROM rebuilt_submissions WHERE kind = 'people'
   ) parts
   WHERE day >= since GROUP BY day, activity_code;
 END

@@ -20,7 +20,16 @@ BEGIN
          CASE a.code WHEN 'LEARN' THEN grants ELSE 0 END
   FROM (VALUES ('LEARN'), ('EXPLORE'), ('AMPLIFY'), ('PRESENT'), ('SHINE')) AS a (code)
   LEFT JOIN (
-    SELECT activity_code AS code, sum(points) AS points, sum(entries) AS entries FROM rebuilt_days GROUP BY activity_code
+    SELECT s.* FROM (
+      SELECT sum(entries) AS entries, sum(learn) AS learn, sum(explore) AS explore, sum(amplify) AS amplify,
+             sum(present) AS present, sum(shine) AS shine, sum(in_learn) AS in_learn, sum(in_explore) AS in_explore,
+             sum(in_amplify) AS in_amplify, sum(in_present) AS in_present
+      FROM rebuilt_points
+    ) p CROSS JOIN LATERAL (VALUES
+      ('LEARN', p.learn, p.in_learn), ('EXPLORE', p.explore, p.in_explore), ('AMPLIFY', p.amplify, p.in_amplify),
+      ('PRESENT', p.present, p.in_present),
+      ('SHINE', p.shine, p.entries - p.in_learn - p.in_explore - p.in_amplify - p.in_present)
+    ) AS s (code, points, entries)
   ) l USING (code)
   LEFT JOIN (
     SELECT activity_code AS code, sum(submissions) AS submissions,

@@ -13,6 +13,9 @@ SET jit = off
 SET plan_cache_mode = force_custom_plan
 SET work_mem = '128MB'
 SET maintenance_work_mem = '256MB'
+SET max_parallel_workers_per_gather = 2
+SET max_parallel_maintenance_workers = 2
+SET parallel_tuple_cost = 0.01
 AS $$
 DECLARE
   old totals_state;
@@ -59,40 +62,52 @@ BEGIN
            sum(delta_points) FILTER (WHERE activity_code = 'EXPLORE') AS explore,
            sum(delta_points) FILTER (WHERE activity_code = 'AMPLIFY') AS amplify,
            sum(delta_points) FILTER (WHERE activity_code = 'PRESENT') AS present,
-           sum(delta_points) FILTER (WHERE activity_code = 'SHINE') AS shine
+           sum(delta_points) FILTER (WHERE activity_code = 'SHINE') AS shine,
+           count(*) FILTER (WHERE activity_code = 'LEARN') AS in_learn,
+           count(*) FILTER (WHERE activity_code = 'EXPLORE') AS in_explore,
+           count(*) FILTER (WHERE activity_code = 'AMPLIFY') AS in_amplify,
+           count(*) FILTER (WHERE activity_code = 'PRESENT') AS in_present
     FROM points_ledger WHERE %2$s GROUP BY user_id
   $query$, state.swept_to, counted);
   EXECUTE format($query$
     CREATE TEMP TABLE rebuilt_days ON COMMIT DROP AS
-    SELECT activity_code, CASE WHEN created_at >= %1$L THEN (created_at AT TIME ZONE %2$L)::date END AS day,
-           sum(delta_points)::bigint AS points, count(*) AS entries
-    FROM points_ledger WHERE %3$s GROUP BY 1, 2
+    SELECT activity_code, (created_at AT TIME ZONE %2$L)::date AS day, sum(delta_points)::bigint AS points,
+           count(*) AS entries
+    FROM points_ledger WHERE created_at >= %1$L AND %3$s GROUP BY 1, 2
   $query$, first_at, state.timezone, counted);
-  -- What kind of row: of a person, of a stage with its days, of the people of a day; and the snapshot of all of them.
+  -- What kind of row: of a person, of a stage, of a day it was made or reviewed on, of the people of a day; and the
+  -- snapshot of all of them.
   EXECUTE format($query$
     CREATE TEMP TABLE rebuilt_submissions ON COMMIT DROP AS
-    SELECT 'person' AS kind, user_id, NULL AS activity_code, NULL AS status, NULL::date AS made_on, NULL::date AS reviewed_on,
+    SELECT 'person' AS kind, user_id, NULL AS activity_code, NULL AS status, NULL::date AS day,
            count(*) AS submissions, count(*) FILTER (WHERE status = 'APPROVED') AS approved,
            count(*) FILTER (WHERE status = 'PENDING') AS pending,
            bit_or(CASE activity_code WHEN 'LEARN' THEN 1 WHEN 'EXPLORE' THEN 2 WHEN 'AMPLIFY' THEN 4
                   WHEN 'PRESENT' THEN 8 ELSE 16 END) AS stages,
            NULL::bigint AS peers, NULL::bigint AS students, NULL::bigint AS reviews, NULL::interval AS waited,
-           NULL::bigint AS people, NULL::pg_snapshot AS snapshot
+           NULL::pg_snapshot AS snapshot
     FROM submissions GROUP BY user_id
     UNION ALL
-    SELECT 'stage', NULL, activity_code, status, CASE WHEN created_at >= %1$L THEN (created_at AT TIME ZONE %2$L)::date END,
-           CASE WHEN reviewed_at >= %1$L THEN (reviewed_at AT TIME ZONE %2$L)::date END, count(*), NULL, NULL, NULL,
-           sum(peers_trained), sum(students_trained), count(reviewed_at), sum(reviewed_at - created_at), NULL, NULL
-    FROM submissions GROUP BY 3, 4, 5, 6
+    SELECT 'stage', NULL, activity_code, status, NULL, count(*), NULL, NULL, NULL, sum(peers_trained),
+           sum(students_trained), count(reviewed_at), sum(reviewed_at - created_at), NULL
+    FROM submissions GROUP BY 3, 4
     UNION ALL
-    SELECT 'people', NULL, activity_code, NULL, made_on, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, count(*), NULL
-    FROM (SELECT DISTINCT activity_code, (created_at AT TIME ZONE %2$L)::date AS made_on, user_id
+    SELECT 'made', NULL, activity_code, NULL, (created_at AT TIME ZONE %2$L)::date, count(*), NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL
+    FROM submissions WHERE created_at >= %1$L GROUP BY 3, 5
+    UNION ALL
+    SELECT 'reviewed', NULL, activity_code, status, (reviewed_at AT TIME ZONE %2$L)::date, count(*), NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL
+    FROM submissions WHERE reviewed_at >= %1$L GROUP BY 3, 4, 5
+    UNION ALL
+    SELECT 'people', NULL, activity_code, NULL, day, count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM (SELECT DISTINCT activity_code, (created_at AT TIME ZONE %2$L)::date AS day, user_id
           FROM submissions WHERE created_at >= %1$L) each_once GROUP BY 3, 5
     UNION ALL
-    SELECT 'snapshot', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, pg_current_snapshot()
+    SELECT 'snapshot', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, pg_current_snapshot()
   $query$, first_at, state.timezone);
-  ANALYZE rebuilt_points;
-  ANALYZE rebuilt_submissions;
+  ANALYZE rebuilt_points (user_id);
+  ANALYZE rebuilt_submissions (kind, user_id);
   SELECT snapshot INTO seen FROM rebuilt_submissions WHERE kind = 'snapshot';
   DELETE FROM submission_changes
   WHERE pg_visible_in_snapshot(stamp::text::xid8, seen) OR stamp = pg_current_xact_id_if_assigned()::text::bigint;
@@ -112,7 +127,7 @@ BEGIN
   WHERE l.user_id IS NOT NULL OR s.user_id IS NOT NULL;
   GET DIAGNOSTICS people = ROW_COUNT;
   PERFORM user_totals_indexes('user_totals_fresh');
-  ANALYZE user_totals_fresh;
+  ANALYZE user_totals_fresh (user_id, on_board, cohort, school, total_points, points_30d, reached_at);
 
   DELETE FROM score_histogram;
   INSERT INTO score_histogram (period, points, people)
