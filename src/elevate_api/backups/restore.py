@@ -26,6 +26,7 @@ from elevate_api.seal import verify as seal_proof
 
 Say = Callable[[str], None]
 # Entries of a dump's list that are the host's business, or are there already: "12; 2615 2200 SCHEMA - public owner".
+_NEEDS_TRIGRAMS = re.compile(r" INDEX public users_(school_)?search_idx ")
 _NOT_OURS = re.compile(r"^\d+; \d+ \d+ (SCHEMA - public |EVENT TRIGGER |PUBLICATION |SUBSCRIPTION )")
 _EXTENSION = re.compile(r"^\d+; \d+ \d+ (?:COMMENT - )?EXTENSION (?:- )?(\S+)")
 
@@ -221,11 +222,11 @@ def _all(store: Store, source: Source) -> Iterator[bytes]:
 
 
 def only_ours(listing: str, extensions: frozenset[str]) -> str:
-    """A dump's list without what the host brings; without pg_trgm also without the index that needs it."""
+    """A dump's list without what the host brings; without pg_trgm also without the indexes that need it."""
     kept = []
     for line in listing.splitlines():
         extension = _EXTENSION.match(line)
-        needs_trigrams = " INDEX public users_search_idx " in line and "pg_trgm" not in extensions
+        needs_trigrams = _NEEDS_TRIGRAMS.search(line) and "pg_trgm" not in extensions
         if not (_NOT_OURS.match(line) or extension or needs_trigrams or re.match(r"^\d+; \d+ \d+ SCHEMA ", line)):
             kept.append(line)
     return "\n".join(kept) + "\n"

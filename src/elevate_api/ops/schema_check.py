@@ -23,7 +23,7 @@ from elevate_api.ops.migrations import alembic_config
 
 assert MODELS  # imported for the tables that they register on Base  # noqa: S101
 LIVE = "public"
-WHERE_POSSIBLE = frozenset({"users_search_idx"})
+WHERE_POSSIBLE = frozenset({"users_search_idx", "users_school_search_idx"})
 """Needs an extension that not every database may have, so no model names it; migrations/env.py says the same."""
 WHOLE = frozenset({"table", "view", "materialized view"})
 """What has parts: when one of these is missing or unexpected, its columns and indexes go without saying."""
