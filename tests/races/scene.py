@@ -174,7 +174,7 @@ async def _set(stage: Stage) -> None:
 
 
 async def _evidence(stage: Stage) -> None:
-    stages = {
+    stages: dict[str, tuple[str, dict[str, Any]]] = {
         "explore": ("EXPLORE", {}),
         "explore2": ("EXPLORE", {"school": "SMA 2"}),
         "amplify": ("AMPLIFY", {"peersTrained": 20, "studentsTrained": 100}),
