@@ -33,7 +33,6 @@ PUT_TOGETHER: dict[str, set[str]] = {
     "status.": set(SubmissionStatus),
     "visibility.": set(Visibility),
     "warning.": set(WarningCode),
-    "action.": {"submission.approve", "submission.reject", "submission.revoke"},
     "review.key.": {"next", "previous", "approve", "reject", "adjust", "select", "take", "help"},
     "js.desk.bulk_": {f"{decision}.{form}" for decision in ("approve", "reject") for form in ("one", "other")},
     "board.period.": {"all", "30d"},
