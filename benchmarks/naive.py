@@ -11,6 +11,7 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 from sqlalchemy import func, select
 
+from benchmarks.naive_writes import writes
 from benchmarks.servers import KAJABI_TOKEN
 from elevate_api import models as _models  # noqa: F401 - tables refer to each other
 from elevate_api.kajabi.models import KajabiEvent
@@ -78,5 +79,5 @@ def webhooks() -> FastAPI:
     return app
 
 
-APPS: dict[str, Callable[[], Any]] = {"naive_webhooks": webhooks}
+APPS: dict[str, Callable[[], Any]] = {"naive_webhooks": webhooks, "naive_writes": writes}
 """By the name that `lab.app` takes."""

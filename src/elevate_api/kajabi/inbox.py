@@ -22,7 +22,7 @@ from elevate_api.kajabi.service import LearnTags
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Database
 from elevate_api.kit.problems import DatabaseUnavailable, describe
-from elevate_api.kit.work import unit_of_work
+from elevate_api.kit.work import UnitOfWork
 
 ABANDONED_AFTER = timedelta(seconds=30)
 """A delivery that is RECEIVED for longer belongs to a process that died: clients give up after some 15 seconds."""
@@ -67,7 +67,7 @@ async def receive(database: Database, body: bytes, learn_tags: LearnTags) -> Rec
 async def attempt(database: Database, work: Work, learn_tags: LearnTags) -> Receipt:
     """Process a stored event in a transaction of its own; whatever goes wrong is recorded, for another attempt."""
     try:
-        async with unit_of_work(database) as unit:
+        async with UnitOfWork(database) as unit:
             return _receipt(work, await service.process(unit, work, learn_tags))
     except Exception as error:  # noqa: BLE001  (the delivery is safe; what stopped it must not stop the next)
         return await _record_failure(database, work, error)

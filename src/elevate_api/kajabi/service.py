@@ -38,7 +38,7 @@ async def process(
 
     Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable.
     """
-    unit = session if isinstance(session, UnitOfWork) else UnitOfWork.within(session)
+    unit = session if isinstance(session, UnitOfWork) else UnitOfWork(None, within=session)
     for _ in range(ATTEMPTS):
         if work.status in FINAL or not work.body:
             return as_it_is(work)
@@ -90,7 +90,7 @@ async def match_waiting(session: AsyncSession, user_id: str, learn_tags: LearnTa
             )
             early = without_standing(found.kind, found.tag, learn_tags)
             decision = early or decide(learn_tags[found.tag or ""], standing)
-            await hot.settle(UnitOfWork.within(session), work, found, decision, standing)
+            await hot.settle(UnitOfWork(None, within=session), work, found, decision, standing)
             await _follow_up(session, decision, standing)
             settled += 1
     return settled

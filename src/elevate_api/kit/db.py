@@ -189,7 +189,8 @@ def _as_sqlalchemy(error: Exception, dbapi_connection: Any, statement: str) -> B
         dbapi_connection._handle_exception(error)  # noqa: SLF001  (the one place where the driver's errors are named)
     except dbapi_connection.dbapi.Error as named:
         kind = dbapi_connection.dbapi.Error
-        return DBAPIError.instance(statement, None, named, kind, hide_parameters=True)
+        found: BaseException = DBAPIError.instance(statement, None, named, kind, hide_parameters=True)
+        return found
     except Exception as foreign:  # noqa: BLE001  (what is no error of the database stays what it is)
         return foreign
     return error

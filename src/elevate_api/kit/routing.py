@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette._utils import get_route_path
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from elevate_api.kit import strict_json
@@ -63,10 +65,26 @@ class Route(APIRoute):
 
 
 class Router(APIRouter):
-    """An APIRouter whose routes are `Route`s."""
+    """An APIRouter whose routes are `Route`s, and that is passed over at once by paths which none of them can match.
+
+    FastAPI asks route after route of one router after the other: a third of a hot request, with a hundred routes.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._beginnings: tuple[int, tuple[str, ...]] = (0, ())
         super().__init__(*args, **{"route_class": Route, **kwargs})
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        known, beginnings = self._beginnings
+        if known != len(self.routes):
+            beginnings = tuple({_beginning(route) for route in self.routes})
+            self._beginnings = len(self.routes), beginnings
+        return super().matches(scope) if get_route_path(scope).startswith(beginnings) else (Match.NONE, {})
+
+
+def _beginning(route: BaseRoute) -> str:
+    """What every path of the route begins with; nothing for what is no plain route."""
+    return route.path.partition("{")[0] if isinstance(route, APIRoute) else ""
 
 
 def before_commit(request: Request, finish: Finish) -> None:

@@ -7,7 +7,8 @@ from then on everything is one transaction as everywhere, committed once at the 
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
@@ -20,19 +21,24 @@ Rows = Sequence[Sequence[Any]]
 
 
 class UnitOfWork:
-    """The transaction of one request. Statements name their parameters $1, $2 and so on."""
+    """The transaction of one request; as a context, committed when its block ends well and rolled back otherwise, but
+    for what `run` has committed on its own. Statements name their parameters $1, $2 and so on.
+    """
 
-    def __init__(self, database: Database | None, stack: AsyncExitStack) -> None:
+    def __init__(self, database: Database | None, *, within: AsyncSession | None = None) -> None:
+        """`within`: a part of a transaction that somebody else has begun and commits."""
         self._database = database
-        self._stack = stack
-        self._session: AsyncSession | None = None
+        self._session = within
+        self._context: AbstractAsyncContextManager[AsyncSession] | None = None
 
-    @classmethod
-    def within(cls, session: AsyncSession) -> Self:
-        """A part of a transaction that somebody else has begun and commits."""
-        unit = cls(None, AsyncExitStack())
-        unit._session = session
-        return unit
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._context is not None:
+            await self._context.__aexit__(kind, error, trace)
 
     @property
     def is_open(self) -> bool:
@@ -42,15 +48,15 @@ class UnitOfWork:
     async def session(self) -> AsyncSession:
         """The transaction, begun at the first call; committed when the request's work is done."""
         if self._session is None:
-            assert self._database is not None  # noqa: S101  (only `within` has none, and a session instead)
-            self._session = await self._stack.enter_async_context(self._database.session())
+            context = self._given().session()
+            self._session = await context.__aenter__()
+            self._context = context
         return self._session
 
     async def run(self, statement: str, *arguments: Any) -> Rows:
         """The statement's rows: within the transaction if there is one, else committed when they are answered."""
         if self._session is None:
-            assert self._database is not None  # noqa: S101  (as above)
-            return await self._database.once(statement, *arguments)
+            return await self._given().once(statement, *arguments)
         connection = await self._session.connection()
         return (await connection.exec_driver_sql(statement, arguments)).all()
 
@@ -61,20 +67,18 @@ class UnitOfWork:
         else:
             after_commit(self._session, note)
 
-
-@asynccontextmanager
-async def unit_of_work(database: Database) -> AsyncIterator[UnitOfWork]:
-    """Committed when its block ends well, rolled back otherwise, but for what `run` has committed on its own."""
-    async with AsyncExitStack() as stack:
-        yield UnitOfWork(database, stack)
+    def _given(self) -> Database:
+        if self._database is None:
+            raise RuntimeError("a part of somebody else's transaction begins none")
+        return self._database
 
 
-async def _of_request(request: Request) -> AsyncIterator[UnitOfWork]:
+async def unit_of_work(request: Request) -> AsyncIterator[UnitOfWork]:
+    """The request's work. Function scope: it is committed before the response is sent."""
     database = database_of(request)
     with database.admission.enter(request.scope["path"]):
-        async with unit_of_work(database) as unit:
+        async with UnitOfWork(database) as unit:
             yield unit
 
 
-Writes = Annotated[UnitOfWork, Depends(_of_request, scope="function")]
-"""The request's unit of work: committed before the response is sent."""
+Writes = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]

@@ -35,7 +35,7 @@ from elevate_api.review.schemas import (
 )
 from elevate_api.submissions.errors import CertificateAlreadyUsed, SubmissionNotPending
 from elevate_api.submissions.schemas import SubmissionOut
-from elevate_api.users.guards import ReviewerCaller, ReviewerUser
+from elevate_api.users.guards import SESSION, ReviewerCaller, ReviewerUser
 
 router = Router(prefix="/api/review", tags=["review"])
 
@@ -78,7 +78,7 @@ async def release_claim(submission_id: UUID, session: Tx, reviewer: ReviewerUser
         raise NotFound("You hold no claim on this submission.")
 
 
-@router.post("/bulk", response_model=BulkOut)
+@router.post("/bulk", response_model=BulkOut, openapi_extra=SESSION)
 async def decide_bulk(request: Request, wanted: BulkRequest, work: Writes, caller: ReviewerCaller) -> BulkOut:
     """Up to 100 decisions; each stands or fails on its own."""
     constraints = request.app.state.constraints
@@ -88,6 +88,7 @@ async def decide_bulk(request: Request, wanted: BulkRequest, work: Writes, calle
 @router.post(
     "/{submission_id}/approve",
     response_model=ApprovalOut,
+    openapi_extra=SESSION,
     responses=responses(*_DECISION, PointAdjustmentOutOfBounds, CertificateAlreadyUsed),
 )
 async def approve_submission(
@@ -102,7 +103,12 @@ async def approve_submission(
     )
 
 
-@router.post("/{submission_id}/reject", response_model=SubmissionOut, responses=responses(*_DECISION))
+@router.post(
+    "/{submission_id}/reject",
+    response_model=SubmissionOut,
+    openapi_extra=SESSION,
+    responses=responses(*_DECISION),
+)
 async def reject_submission(
     submission_id: UUID, rejection: Rejection, work: Writes, caller: ReviewerCaller
 ) -> SubmissionOut:

@@ -24,8 +24,7 @@ from elevate_api.submissions.errors import (
 from elevate_api.submissions.presenter import present_all, present_one
 from elevate_api.submissions.repository import SubmissionRepository
 from elevate_api.submissions.schemas import NewSubmission, SubmissionEdit, SubmissionOut, SubmissionStatus
-from elevate_api.users.guards import CurrentUser, ParticipantCaller
-from elevate_api.users.idempotency import IdempotentWrites
+from elevate_api.users.guards import SESSION, CurrentUser, SubmittingCaller
 
 router = Router(prefix="/api/submissions", tags=["submissions"])
 
@@ -57,6 +56,7 @@ _EXAMPLES = {
     "",
     status_code=201,
     response_model=SubmissionOut,
+    openapi_extra=SESSION,
     responses={
         201: {"headers": {"Location": {"description": "Path of what was made.", "schema": {"type": "string"}}}},
         **responses(LearnAlreadyActive, AmplifyQuotaExceeded, SubmissionRateLimited, *PROBLEMS),
@@ -66,8 +66,7 @@ async def create_submission(
     request: Request,
     response: Response,
     work: Writes,
-    caller: ParticipantCaller,
-    _idempotent: IdempotentWrites,
+    caller: SubmittingCaller,
     new: Annotated[NewSubmission, Body(openapi_examples=_EXAMPLES)],
 ) -> SubmissionOut:
     """Submit evidence for a stage. It starts PENDING; a reviewer decides."""

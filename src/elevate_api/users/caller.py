@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.auth.claims import Claims
 from elevate_api.auth.roles import Role
-from elevate_api.kit.db import Database
 from elevate_api.kit.problems import Forbidden, Problem
 from elevate_api.kit.work import Rows, UnitOfWork
 from elevate_api.users.arrival import admit
@@ -49,17 +48,12 @@ class Caller:
         return _allowed(rows)
 
     async def admitted(self, work: UnitOfWork) -> AsyncSession:
-        """The transaction of `work`, in which the caller has been let in. Raises what `admit` does, and Forbidden."""
+        """The transaction of `work`, with the caller let in. Raises what `admit` does, and Forbidden."""
         session = await work.session()
         if self._session is None:
             await self._admit(session)
             self._session = session
         return session
-
-    async def judge(self, database: Database) -> None:
-        """Raise what keeps this caller out, if anything does: for a request that comes to no statement of its own."""
-        async with database.session() as session:
-            await self._admit(session)
 
     async def _admit(self, session: AsyncSession) -> User:
         user = await admit(session, self._claims, self._directory, self._hooks)

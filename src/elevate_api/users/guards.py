@@ -13,12 +13,15 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from elevate_api.auth.caller import OptionalClaims as OptionalClaims
-from elevate_api.auth.caller import VerifiedClaims
+from elevate_api.auth.caller import VerifiedClaims, bearer, cookie, verdict
+from elevate_api.auth.claims import Claims
 from elevate_api.auth.roles import Role
 from elevate_api.kit.context import identify
 from elevate_api.kit.db import Tx
+from elevate_api.kit.idempotency import KeyHeader, begin
 from elevate_api.kit.problems import Forbidden, add_responses
 from elevate_api.kit.routing import before_faults
+from elevate_api.kit.work import UnitOfWork, Writes
 from elevate_api.users.arrival import admit
 from elevate_api.users.caller import Caller
 from elevate_api.users.errors import CALLER_PROBLEMS, ROLE_PROBLEMS
@@ -52,24 +55,43 @@ def _require(role: Role) -> Callable[..., Coroutine[Any, Any, User]]:
     return require
 
 
-def _judged(role: Role) -> Callable[..., Coroutine[Any, Any, Caller]]:
-    async def identified(request: Request, claims: VerifiedClaims) -> Caller:
-        identify(request.scope, claims.sub)
-        state = request.app.state
-        caller = Caller(claims, role, state.directory, state.user_hooks)
-        before_faults(request, partial(caller.judge, state.database))
-        return caller
+async def _identify(request: Request, work: UnitOfWork, role: Role) -> Caller:
+    found = await verdict(request)
+    if not isinstance(found, Claims):
+        raise found
+    identify(request.scope, found.sub)
+    state = request.app.state
+    caller = Caller(found, role, state.directory, state.user_hooks)
+    before_faults(request, partial(caller.admitted, work))
+    return caller
 
-    identified.__name__ = identified.__qualname__ = f"identified_{role.lower()}"
-    return identified
+
+async def identified_participant(request: Request, work: Writes) -> Caller:
+    return await _identify(request, work, Role.PARTICIPANT)
 
 
-identified_participant = _judged(Role.PARTICIPANT)
-identified_reviewer = _judged(Role.REVIEWER)
+async def identified_submitter(request: Request, work: Writes, key: Annotated[str | None, KeyHeader] = None) -> Caller:
+    """Anybody who is signed in. A request with an Idempotency-Key is one transaction of guard, key and effect."""
+    caller = await _identify(request, work, Role.PARTICIPANT)
+    if key is not None:
+        await begin(request, await caller.admitted(work), caller.id, key)
+    return caller
+
+
+async def identified_reviewer(request: Request, work: Writes) -> Caller:
+    return await _identify(request, work, Role.REVIEWER)
+
 
 ParticipantCaller = Annotated[Caller, Depends(identified_participant)]
+SubmittingCaller = Annotated[Caller, Depends(identified_submitter)]
 ReviewerCaller = Annotated[Caller, Depends(identified_reviewer)]
-"""Who calls, with a verified token; judged by the statement that acts for them, see `users.caller`."""
+"""Who calls, by a verified token; judged by the statement that acts for them, see `users.caller`.
+
+Without dependencies of their own: FastAPI pays more for each than a token costs that is known. So their routes name
+SESSION in `openapi_extra`.
+"""
+
+SESSION: dict[str, Any] = {"security": [{bearer.scheme_name: []}, {cookie.scheme_name: []}]}
 
 require_reviewer = _require(Role.REVIEWER)
 require_admin = _require(Role.ADMIN)
@@ -86,6 +108,7 @@ GUARDS: dict[Callable[..., Any], Role] = {
     require_admin: Role.ADMIN,
     require_superadmin: Role.SUPERADMIN,
     identified_participant: Role.PARTICIPANT,
+    identified_submitter: Role.PARTICIPANT,
     identified_reviewer: Role.REVIEWER,
 }
 """The lowest role that each guard lets in: what a test of every route's guard reads."""
