@@ -117,6 +117,7 @@ class Lab:
         self._servers: dict[str, servers.Server] = {}
         self._client_cpu = 0.0
         self._stack = ExitStack()
+        self._shared: servers.Server | None = None
         self._scratch = 0
 
     def __enter__(self) -> Self:
@@ -165,6 +166,23 @@ class Lab:
         self, database: BenchDatabase, *, workers: int = 1, settings: Mapping[str, str] | None = None
     ) -> Iterator[servers.Server]:
         """`elevate serve` on the database, without rate limits; jobs run only where `settings` turns them on."""
+        plain = workers == 1 and settings is None and database.name == self.dataset.working_copy(self.scale)
+        if self.quick and plain:
+            yield self._shared_service(database)
+            return
+        with self._service(database, workers, settings) as server:
+            yield server
+
+    def _shared_service(self, database: BenchDatabase) -> servers.Server:
+        """Where only checks count, one service does for all that work on the same data."""
+        if self._shared is None:
+            self._shared = self._stack.enter_context(self._service(database, 1, None))
+        return self._shared
+
+    @contextmanager
+    def _service(
+        self, database: BenchDatabase, workers: int, settings: Mapping[str, str] | None
+    ) -> Iterator[servers.Server]:
         port = servers.free_port()
         env = servers.environment(database.dsn(), database.owner_dsn, settings)
         with self._running("service", servers.service_command(port, workers), env, port) as server:
@@ -272,6 +290,7 @@ class Lab:
             "port": server.port, "requests": str(path), "spans": spans, "repeat": repeat, "connections": connections,
             "seconds": seconds or self.seconds_per_round, "expected": list(expected), "rate": rate,
         }  # fmt: skip
+        pin = pin and not self.quick
         if pin:
             server.pin(0)
         process = subprocess.Popen(

@@ -1,6 +1,6 @@
 -- What people sent in, oldest first. Half of what would come shortly before the 25th of a month comes on that day.
 CREATE UNLOGGED TABLE bench_event AS
-SELECT bench_uuid(at, n || stage || at) AS id, n, at, stage, status, peers, students, points,
+SELECT bench_uuid(at) AS id, n, at, stage, status, peers, students, points,
        at + interval '30 minutes' + interval '36 hours' * power(patience, 3) AS reviewed_at
 FROM (
   SELECT n, at, stage, peers, students, random() AS patience,

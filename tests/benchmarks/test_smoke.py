@@ -1,6 +1,6 @@
 """Every benchmark runs one short round on a little data; what counts is that its own checks hold, never its speed."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,9 @@ from benchmarks.catalogue import benchmarks
 from benchmarks.data import Dataset, Scale
 from benchmarks.lab import Lab
 
+from elevate_api.kit.db import Address, Database
+from elevate_api.ops.invariants import INVARIANTS
+from elevate_api.ops.ledger_check.verify import verify
 from elevate_api.postgres import ephemeral
 
 SCALE = Scale.parse("2k")
@@ -22,6 +25,26 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         dataset.generate(SCALE)
         with Lab(server, dataset, SCALE, folder, duration=1, quick=True, say=lambda _line: None) as lab:
             yield lab
+
+
+@pytest.fixture
+async def generated(lab: Lab) -> AsyncIterator[Database]:
+    database = Database(Address.parse(lab.server.dsn(lab.dataset.name(SCALE))), pooled=False)
+    yield database
+    await database.dispose()
+
+
+async def test_generated_data_agrees_with_its_causes(generated: Database) -> None:
+    async with generated.session() as session:
+        findings = await verify(session)
+    assert findings.rows > 8 * SCALE.people
+    assert not findings.counts
+
+
+async def test_generated_data_keeps_every_rule(generated: Database) -> None:
+    for invariant in INVARIANTS:
+        async with generated.session() as session:
+            assert (await invariant.find(session)).count == 0, invariant.name
 
 
 @pytest.mark.parametrize("name", NAMES)
