@@ -1,10 +1,11 @@
 """Runs linters, types and tests one after the other: ``python checks.py ROOT [--all] [PYTEST ARGUMENT...]``.
 
-All of them run whatever the others say; the exit code is 1 when any failed. Interrupted or terminated, it ends what it
-has started before it ends itself, which a shell would not.
+Then the dependencies are audited. All of them run whatever the others say; the exit code is 1 when any failed.
+Interrupted or terminated, it ends what it has started before it ends itself, which a shell would not.
 """  # noqa: INP001 - a script, no package
 
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -12,12 +13,20 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
 PATIENCE = 30  # seconds that pytest gets to stop its server and remove its files
 LAST_PATIENCE = 5
 TERMINATIONS = (signal.SIGTERM, signal.SIGHUP)
+
+
+BANDIT = ["bandit", "-q", "-r", "-c", "pyproject.toml", "--severity-level", "medium", "src", "migrations", "scripts"]
+AUDIT = ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
+AUDIT_PATIENCE = 60
+LOCK_FILES = ("requirements.lock", "requirements-build.lock")
+"""What is shipped; tools of development do not meet strangers."""
 
 
 class TerminatedError(BaseException):
@@ -34,11 +43,45 @@ def main(root: Path, arguments: list[str]) -> int:
     if wanted != arguments:
         settings["ELEVATE_TEST_ALL"] = "1"
     programs = root / ".venv" / "bin"
-    commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", "-n", "2", *wanted])
+    commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], BANDIT, ["pytest", "-n", "2", *wanted])
     failed = [words for words in commands if run([str(programs / words[0]), *words[1:]], root, settings) != 0]
+    failed += [] if audit(programs, root) else [["pip-audit"]]
     for words in failed:
         say(f"failed: {shlex.join(words)}")
     return 1 if failed else 0
+
+
+def audit(programs: Path, root: Path) -> bool:
+    """Asks the package index what is known against the locked versions; False when something is.
+
+    An index that does not tell (a mirror has the files alone, a machine may be offline) is said to, and fails nothing:
+    whoever can reach it finds out.
+    """
+    files = [option for name in LOCK_FILES if (root / name).is_file() for option in ("-r", name)]
+    command = [str(programs / "pip-audit"), *AUDIT, *files]
+    say(f"$ {shlex.join(['pip-audit', *command[1:]])}")
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=AUDIT_PATIENCE, check=False)  # noqa: S603 - a list, no shell
+        packages = json.loads(done.stdout)["dependencies"]
+    except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+        say("not audited: the index could not be reached")
+        return True
+    return judge(packages)
+
+
+def judge(packages: list[dict[str, Any]]) -> bool:
+    told = [package for package in packages if "skip_reason" not in package]
+    known = [package for package in told if package["vulns"]]
+    for package in known:
+        names = ", ".join(one["id"] for one in package["vulns"])
+        say(f"{package['name']} {package['version']} is known to be vulnerable: {names}")
+    if len(told) < len(packages):
+        say(
+            f"not audited: {len(packages) - len(told)} of {len(packages)} packages, which the index tells nothing about"
+        )
+    elif not known:
+        say(f"nothing is known against {len(told)} packages")
+    return not known
 
 
 def run(command: list[str], root: Path, settings: dict[str, str]) -> int:
