@@ -105,6 +105,7 @@ class Event:
     contact: str | None
     email: str | None
     at: datetime
+    told: dict[str, Any] = field(repr=False)
     status: str = "RECEIVED"
     person: str | None = None
     points: int | None = None
@@ -615,7 +616,7 @@ class Programme:
         tag, email = args["tag"], args["email"]
         event = Event(
             step.label, args["body"], args["readable"], args["added"], None if tag is None else tag.strip().lower(),
-            args["contact"], None if email is None else email.strip().lower(), now,
+            args["contact"], None if email is None else email.strip().lower(), now, args,
         )  # fmt: skip
         first = self._first_of(event.body)
         self.events[step.label] = event
