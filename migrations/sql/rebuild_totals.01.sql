@@ -26,6 +26,8 @@ DECLARE
   first_at timestamptz;
   counted text;
   people bigint;
+  -- Of the clock: a database that was set back must not come by the versions of its lost future once more.
+  version CONSTANT bigint := extract(epoch FROM clock_timestamp());
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('elevate:totals', 0));
   SELECT * INTO old FROM totals_state;
@@ -147,9 +149,9 @@ BEGIN
     swept_to, as_of, version_all, version_30d, version_people, version_ledger, version_submissions, ledger_folded, swept,
     submissions_folded, people_folded, rebuilt_at, rebuilt_because)
   VALUES (state.folded, state.base, state.own_stamp, state.own_command, state.system_identifier, state.database_oid,
-    state.timezone, state.first_day, state.swept_to, state.as_of, coalesce(old.version_all, 0) + 1,
-    coalesce(old.version_30d, 0) + 1, coalesce(old.version_people, 0) + 1, coalesce(old.version_ledger, 0) + 1,
-    coalesce(old.version_submissions, 0) + 1, coalesce(old.ledger_folded, 0), coalesce(old.swept, 0),
+    state.timezone, state.first_day, state.swept_to, state.as_of, greatest(old.version_all + 1, version),
+    greatest(old.version_30d + 1, version), greatest(old.version_people + 1, version),
+    greatest(old.version_ledger + 1, version), greatest(old.version_submissions + 1, version), coalesce(old.ledger_folded, 0), coalesce(old.swept, 0),
     coalesce(old.submissions_folded, 0), coalesce(old.people_folded, 0), clock_timestamp(), reason);
   RETURN people;
 END

@@ -18,6 +18,7 @@ _ONLY = {Kind.FULL: (), Kind.SCHEMA: ("--schema-only",), Kind.DATA: ("--data-onl
 _OPTIONS = (
     *("--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels"),
     "--no-unlogged-table-data",
+    *(f"--exclude-table-data=public.{table}" for table in contents.DERIVED),
     *("--no-tablespaces", f"--lock-wait-timeout={_LOCK_WAIT_MS}", "--no-password"),
 )
 

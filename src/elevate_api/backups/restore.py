@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from elevate_api.analytics import service as analytics
+from elevate_api.analytics import totals
 from elevate_api.backups import contents, increments, tools
 from elevate_api.backups.errors import BackupFailed
 from elevate_api.backups.manifest import Kind, Manifest, TableContents
@@ -110,6 +111,8 @@ async def _make_current(target: Address, report: Report, say: Say) -> None:
         report.migration = migrations.head()
     database = Database(target, pooled=False)
     try:
+        with report.step("count the totals", say):
+            await totals.rebuild(database, "restored")
         with report.step("refresh", say):
             outcome = await analytics.refresh(database, "restore")
             if outcome.outcome is None or not outcome.outcome["ok"]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from elevate_api.analytics import rebuild as rebuilding
-from elevate_api.analytics import service
+from elevate_api.analytics import service, totals
 from elevate_api.analytics.queries import VIEWS
 from elevate_api.cli.errors import FAILED, CommandFailed
 from elevate_api.cli.output import AsJson, Yes, ask, print_json, print_rows, progress
@@ -20,6 +20,7 @@ from elevate_api.ops.roles import apply_access
 
 app = typer.Typer(name="analytics", help="Leaderboards and metrics.", no_args_is_help=True)
 
+TOTALS = "totals"
 STATUS = ("view", "state", "indexes", "size", "rows", "refreshed_at", "age_seconds", "last_ok")
 
 
@@ -67,11 +68,31 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def rebuild(view: Annotated[str, typer.Argument(metavar="VIEW", help=", ".join(VIEWS))], yes: Yes = False) -> None:
+def fold(as_json: AsJson = False) -> None:
+    """Bring the totals behind the boards up to date, as the scheduler does every second."""
+    done = asyncio.run(_fold(load_settings()))
+    shown = {"outcome": done.outcome, "asOf": done.as_of, "seconds": done.seconds}
+    if as_json:
+        print_json(shown)
+    else:
+        typer.echo(f"{done.outcome}, as of {done.as_of}")
+
+
+@app.command()
+def rebuild(
+    view: Annotated[str, typer.Argument(metavar="VIEW|totals", help=f"totals, or {', '.join(VIEWS)}")], yes: Yes = False
+) -> None:
     """Drop a view and create it anew from the migrations' own definition, with its indexes and grants.
 
-    One transaction; readers of this view wait for its end. Asks first.
+    One transaction; readers of this view wait for its end. Asks first. `totals` counts everything that boards and views
+    are made of anew from ledger, submissions and people; readers and writers go on.
     """
+    if view == TOTALS:
+        settings = load_settings()
+        with progress("Counting everything anew"):
+            people = asyncio.run(_rebuild_totals(settings))
+        typer.echo(f"The totals of {people} people are counted anew.")
+        return
     if view not in VIEWS:
         raise typer.BadParameter(f"no such analytics view: {view}", param_hint="VIEW")
     settings = load_settings()
@@ -87,6 +108,17 @@ async def _refresh(settings: Settings, views: list[str]) -> JobResult:
     embedded = settings.database.url is None  # as its owner: it may never have been prepared for the service's role
     async with command_database(settings, direct=embedded) as database:
         return await service.refresh(database, "cli", views or None)
+
+
+async def _fold(settings: Settings) -> totals.Fold:
+    async with command_database(settings, direct=settings.database.url is None) as database:
+        return await totals.fold(database, wait=True)
+
+
+async def _rebuild_totals(settings: Settings) -> int:
+    async with command_database(settings) as database:
+        await _refuse_pending(database)
+        return await totals.rebuild(database, "elevate analytics rebuild totals")
 
 
 async def _status(settings: Settings) -> list[dict[str, Any]]:

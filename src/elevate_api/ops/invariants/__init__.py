@@ -17,6 +17,7 @@ from elevate_api.ops.invariants.somebody_is_superadmin import SomebodyIsSuperadm
 from elevate_api.ops.invariants.stage_caps import StageCaps
 from elevate_api.ops.invariants.submissions_have_people import SubmissionsHavePeople
 from elevate_api.ops.invariants.superadmin_can_sign_in import SuperadminCanSignIn
+from elevate_api.ops.invariants.totals_follow_ledger import TotalsFollowLedger
 from elevate_api.ops.invariants.views_follow_ledger import ViewsFollowLedger
 
 INVARIANTS: tuple[Invariant, ...] = (
@@ -32,6 +33,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     LedgerSealHolds(),
     LedgerFollowsCauses(),
     BadgesFollowAwards(),
+    TotalsFollowLedger(),
     ViewsFollowLedger(),
     SomebodyIsSuperadmin(),
     SuperadminCanSignIn(),

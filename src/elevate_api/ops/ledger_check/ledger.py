@@ -153,7 +153,7 @@ Columns: kind, key, user_id, activity_code, expected, actual, source, event_time
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What does not agree. `area` is ledger, badges or views; `subject` the key of the cause, a badge, a view.
+    """What does not agree. `area` is ledger, badges, totals or views; `subject` the key of the cause, a badge, a view.
 
     `kind` in the ledger: missing (a cause without its row), wrong (the row says something else), unexplained (a row
     without a cause). Points are None where the difference is not about points.

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.ops.ledger_check.badges import badge_differences
 from elevate_api.ops.ledger_check.ledger import Difference, ledger_differences, prepare
+from elevate_api.ops.ledger_check.totals import total_differences
 from elevate_api.ops.ledger_check.views import view_differences
 
 
@@ -33,6 +34,8 @@ async def differences(session: AsyncSession, *, views: bool = True) -> AsyncIter
     async for found in badge_differences(session):
         yield found
     if views:
+        async for found in total_differences(session):
+            yield found
         async for found in view_differences(session):
             yield found
 
