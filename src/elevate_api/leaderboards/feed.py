@@ -22,6 +22,7 @@ POLL_SECONDS = 0.5
 AWAKE_SECONDS = 60.0
 """How long it looks on after somebody wanted to know."""
 HEARTBEAT_SECONDS = 15.0
+CLOSE_SECONDS = 1.0
 RETRY_MILLISECONDS = 3000
 """How long a browser waits before it connects again."""
 
@@ -62,7 +63,7 @@ class BoardFeed:
         self._poller: asyncio.Task[None] | None = None
         self._hearers: list[Callable[[object], None]] = []
         self._awake_until = float("-inf")
-        self._closed = False
+        self._closed = asyncio.Event()
         self.listeners = 0
 
     async def events(self, period: Period, last_seen: str | None) -> AsyncIterator[bytes]:
@@ -70,7 +71,7 @@ class BoardFeed:
         self._join()
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-            while not self._closed:
+            while not self._closed.is_set():
                 tick, board = self._tick, self._boards.get(period)
                 if board is not None and board.version != last_seen:
                     last_seen = board.version
@@ -93,6 +94,8 @@ class BoardFeed:
     async def close(self) -> None:
         self._end()
         if self._poller is not None:
+            # A statement that is cut off leaves its connection to be broken off: it is given the time to end.
+            await asyncio.wait({self._poller}, timeout=CLOSE_SECONDS)
             self._poller.cancel()
             with suppress(asyncio.CancelledError):
                 await self._poller
@@ -109,7 +112,7 @@ class BoardFeed:
     async def _poll(self) -> None:
         loop = asyncio.get_running_loop()
         told_at = loop.time()
-        while (self.listeners or loop.time() < self._awake_until) and not self._closed:
+        while (self.listeners or loop.time() < self._awake_until) and not self._closed.is_set():
             if self._stopping():
                 self._end()
                 return
@@ -117,7 +120,9 @@ class BoardFeed:
             if changed or loop.time() - told_at >= self._heartbeat_seconds:
                 told_at = loop.time()
                 self._tell()
-            await asyncio.sleep(self._poll_seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._closed.wait()
 
     async def _look(self) -> bool:
         """Ask for the versions; whether one is new."""
@@ -145,7 +150,7 @@ class BoardFeed:
         self._tick = asyncio.Event()
 
     def _end(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._tell()
 
 
