@@ -14,7 +14,8 @@ import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 
 from benchmarks.client import decoded
-from elevate_api.auth.caller import verified_claims
+from elevate_api.app import create_app
+from elevate_api.auth.caller import VerifiedClaims, verified_claims
 from elevate_api.auth.setup import build_verifier
 from elevate_api.cli.listening import options
 from elevate_api.config import Settings
@@ -60,7 +61,21 @@ def signed_in() -> FastAPI:
     return app
 
 
-APPS: dict[str, Callable[[], Any]] = {"bare": bare, "signed_in": signed_in}
+def signed_in_service() -> FastAPI:
+    """The service with all of its layers and one more route, which verifies the caller's token and asks nobody else."""
+    settings = Settings.load(None)
+    status, headers, body = _reply()
+    kept = {name.decode(): value.decode() for name, value in headers if name in (b"content-type", b"cache-control")}
+    app = create_app(settings)
+
+    async def read(_claims: VerifiedClaims) -> Response:
+        return Response(body, status, kept)
+
+    app.add_api_route("/baseline", read)
+    return app
+
+
+APPS: dict[str, Callable[[], Any]] = {"bare": bare, "signed_in": signed_in, "signed_in_service": signed_in_service}
 
 
 def main(name: str, port: int) -> None:

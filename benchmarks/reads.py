@@ -1,94 +1,209 @@
-"""Reads: the board from memory, and one's own rank from the database."""
+"""Reading the board: from memory, a person's own rank, and every page that reaches the database.
+
+Statements are those that the service sends, taken down on their way and sent again by the driver alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.catalogue import benchmark
-from benchmarks.client import Answer, request
-from benchmarks.figures import Measured, Reach, at_least
+from benchmarks.client import request
+from benchmarks.figures import Measured, Reach, at_least, at_most
 from benchmarks.lab import BenchDatabase, Lab
-from benchmarks.servers import Server, bearer
+from benchmarks.servers import bearer
+from elevate_api.kit.db import Address, Database
+from elevate_api.leaderboards import queries
+from elevate_api.leaderboards.queries import Filters, Period, Place
 
 BOARD = "/api/leaderboard?limit=20"
-_PEOPLE = 500
-_CHECKED = 25
+LIMIT = 21
+CALLERS = 200
+TIMES = 30
+
+Read = Callable[[AsyncSession], Awaitable[Any]]
+Statement = tuple[str, tuple[Any, ...]]
 
 
 @benchmark("reads")
 def reads(lab: Lab) -> None:
-    """The board from memory (200 and 304), and own rank with neighbours."""
-    with lab.database() as database, lab.service(database) as service:
-        whole = _settled(lab, service)
-        unmodified = {"If-None-Match": whole.header("ETag") or ""}
-        _board(lab, service, "board from memory, 200", {}, 200, at_least(0.9))
-        _board(lab, service, "board from memory, 304", unmodified, 304, at_least(1.0))
-        _own_rank(lab, database, service)
+    """The board from memory (200 and 304), the own rank, and pages, filters and search in the database."""
+    with lab.database() as database:
+        database.service.execute("SELECT * FROM fold_totals(true)")
+        _memory(lab, database)
+        _own_rank(lab, database)
+        lab.wait(_statements(lab, database))
 
 
-def _settled(lab: Lab, service: Server) -> Answer:
-    """The board, once it is kept: what is asked twice is answered alike."""
-    lab.get(service, BOARD)
-    first, second = lab.get(service, BOARD), lab.get(service, BOARD)
-    same = first.status == second.status == 200 and first.body == second.body  # noqa: PLR2004
-    lab.check("the board is answered", same and len(first.json()["items"]) > 0, first.body[:300])
-    return first
+def _memory(lab: Lab, database: BenchDatabase) -> None:
+    with lab.service(database) as server:
+        lab.get(server, BOARD)
+        time.sleep(1)  # the first look at the versions
+        lab.get(server, BOARD)
+        whole = lab.get(server, BOARD)
+        tag = dict(whole.headers)["etag"]
+        known = {"If-None-Match": tag}
+        unmodified = lab.get(server, BOARD, known)
+        lab.check("a 304 has no body", (unmodified.status, unmodified.body) == (304, b""), unmodified)
+        plain, conditional = request("GET", BOARD), request("GET", BOARD, headers=known)
+        with lab.app("bare", reply=whole) as bare, lab.app("bare", reply=unmodified) as bare_304:
+            lab.check("same bytes", lab.get(bare, BOARD).body == whole.body)
+
+            def ours(sent: bytes, status: int) -> Callable[[], Measured]:
+                return lambda: lab.load(server, [sent], expected=[status], pin=True)
+
+            def theirs() -> Measured:
+                return lab.load(bare, [plain], pin=True)
+
+            name = "bare ASGI app, the 200's bytes and headers"
+            _http(lab, "board from memory, 200", ours(plain, 200), theirs, name, at_least(0.9))
+            _http(lab, "board from memory, 304", ours(conditional, 304), theirs, name, at_least(1.0))
+            _http(
+                lab, "board from memory, 304, against a 304", ours(conditional, 304),
+                lambda: lab.load(bare_304, [conditional], expected=[304], pin=True),
+                "bare ASGI app, the 304's headers and no body", None,
+            )  # fmt: skip
 
 
-def _board(lab: Lab, service: Server, what: str, headers: dict[str, str], status: int, reach: Reach) -> None:
-    sent = request("GET", BOARD, headers=headers)
-    reply = service.ask(sent)
-    lab.check(f"{what} is a {status}", reply.status == status, reply)
-    with lab.app("bare", reply=reply) as bare:
-        answers = [server.ask(sent) for server in (service, bare)]
-        shapes = [(a.status, a.body, sorted(name.lower() for name, _ in a.headers)) for a in answers]
-        lab.check("the same bytes under the same headers", shapes[0] == shapes[1], shapes)
-
-        def load(server: Server) -> Measured:
-            return lab.load(server, [sent], expected=(status,), pin=True)
-
-        lab.compare(
-            what,
-            ours=lambda: load(service),
-            baseline=lambda: load(bare),
-            baseline_name="bare ASGI app",
-            unit="requests/s",
-            reach=reach,
-        )
-
-
-def _own_rank(lab: Lab, database: BenchDatabase, service: Server) -> None:
+def _own_rank(lab: Lab, database: BenchDatabase) -> None:
     first = lab.dataset.staff(lab.scale) + 1
-    step = max(1, (lab.scale.people - first) // (20 if lab.quick else _PEOPLE))
-    people = [lab.dataset.person(number) for number in range(first, lab.scale.people, step)]
-    requests = [request("GET", "/api/me/rank", headers=bearer(person)) for person in people]
-    _check_ranks(lab, database, service, people[:_CHECKED])
-    with lab.app("signed_in", reply=service.ask(requests[0])) as baseline:
-        lab.check("the baseline lets them in", baseline.ask(requests[0]).status == 200)  # noqa: PLR2004
-        lab.check("and nobody else", baseline.ask(request("GET", "/api/me/rank")).status >= 400)  # noqa: PLR2004
-        lab.compare(
-            "own rank with neighbours",
-            ours=lambda: lab.load(service, requests),
-            baseline=lambda: lab.load(baseline, requests),
-            baseline_name="FastAPI route with the same sign-in, no database",
-            unit="requests/s",
-            reach=at_least(0.6),
+    step = max(1, (lab.scale.people - first) // CALLERS)
+    people = [lab.dataset.person(number) for number in range(first, lab.scale.people, step)][:CALLERS]
+    callers = [bearer(person) for person in people]
+    ours = [request("GET", "/api/me/rank", headers=caller) for caller in callers]
+    theirs = [request("GET", "/baseline", headers=caller) for caller in callers]
+    with lab.service(database) as server:
+        answer = lab.get(server, "/api/me/rank", callers[0])
+        lab.check("the caller has a standing", answer.status == 200, answer)  # noqa: PLR2004
+        with lab.app("signed_in_service", reply=answer) as baseline:
+            _http(
+                lab, "own rank with neighbours", lambda: lab.load(server, ours), lambda: lab.load(baseline, theirs),
+                "a route of the service, same layers and sign-in, no database", at_least(0.6),
+            )  # fmt: skip
+        with lab.app("signed_in", reply=answer) as baseline:
+            _http(
+                lab, "own rank with neighbours", lambda: lab.load(server, ours), lambda: lab.load(baseline, theirs),
+                "a FastAPI route without any layer, same sign-in, no database", None,
+            )  # fmt: skip
+
+
+def _http(
+    lab: Lab,
+    what: str,
+    ours: Callable[[], Measured],
+    baseline: Callable[[], Measured],
+    baseline_name: str,
+    reach: Reach | None,
+) -> None:
+    lab.compare(
+        what, ours=ours, baseline=baseline, baseline_name=baseline_name, unit="requests/s", reach=reach, rounds=7
+    )
+
+
+async def _statements(lab: Lab, database: BenchDatabase) -> None:
+    connection = await asyncpg.connect(**Address.parse(database.dsn()).driver_arguments())
+    sent = Sent(database)
+    try:
+        for what, read, naive, reach in await _wanted(connection):
+            ours = await sent.by(read)
+            times = [await _time(connection, ours) for _ in range(TIMES if not lab.quick else 3)]
+            slow = [await _time(connection, [(naive, ())]) for _ in range(3 if not lab.quick else 1)]
+            ours_p50, naive_p50 = sorted(times)[len(times) // 2], sorted(slow)[len(slow) // 2]
+            lab.compare(
+                what,
+                ours=lambda: Measured(ours_p50),  # noqa: B023  (called before the next turn)
+                baseline=lambda: Measured(naive_p50),  # noqa: B023
+                baseline_name="plain SQL on the view: OFFSET, ILIKE, rank() over all",
+                unit="s",
+                reach=reach,
+                rounds=1,
+                warm_up=False,
+                note=f"{ours_p50 * 1000:.2f} ms in the database at the median of {len(times)}",
+            )
+    finally:
+        await connection.close()
+        await sent.close()
+
+
+async def _wanted(connection: Any) -> list[tuple[str, Read, str, Reach | None]]:
+    """What is read, and what the same would cost by plain SQL over the ledger's sums in a view."""
+    deep = await connection.fetchrow(
+        "SELECT total_points, reached_at, user_id FROM user_totals WHERE on_board AND total_points > 0"
+        " ORDER BY total_points DESC, reached_at, user_id OFFSET (SELECT count(*) / 4 FROM user_totals) LIMIT 1"
+    )
+    one = await connection.fetchrow(
+        "SELECT cohort, school FROM user_totals WHERE on_board AND cohort IS NOT NULL AND school IS NOT NULL LIMIT 1"
+    )
+    name = await connection.fetchval("SELECT name FROM users WHERE name <> '' ORDER BY md5(id) LIMIT 1")
+    rare = await connection.fetchval("SELECT handle FROM users ORDER BY md5(id) LIMIT 1")
+    board = "SELECT * FROM leaderboard_totals b JOIN users u ON u.id = b.user_id"
+    order = "ORDER BY b.total_points DESC, b.reached_at, b.user_id"
+    place = Place(*deep)
+
+    def page(after: Place | None = None, **filters: Any) -> Read:
+        return lambda session: queries.board_rows(
+            session, Period.ALL, limit=LIMIT, filters=Filters(**filters), after=after
         )
 
+    def naive(where: str = "true", rest: str = "") -> str:
+        return f"{board} WHERE {where} {order} {rest} LIMIT {LIMIT}"
 
-_RANKS = """
-WITH sums AS (
-  SELECT user_id, sum(delta_points)::bigint AS points FROM points_ledger GROUP BY user_id
-), board AS (
-  SELECT points, count(*) AS people FROM sums JOIN users u ON u.id = user_id
-  WHERE points > 0 AND u.role = 'PARTICIPANT' AND u.erased_at IS NULL AND u.show_on_leaderboard GROUP BY points
-)
-SELECT p.id, coalesce(s.points, 0) AS points,
-       CASE WHEN s.points > 0
-            THEN 1 + (SELECT coalesce(sum(people), 0) FROM board b WHERE b.points > s.points) END AS rank
-FROM unnest($1::text[]) AS p (id) LEFT JOIN sums s ON s.user_id = p.id
-"""
+    def scan(part: str) -> str:
+        pattern = f"'%{_quoted(part)}%'"
+        return f"(u.name ILIKE {pattern} OR u.handle ILIKE {pattern} OR b.school ILIKE {pattern})"
+
+    cohort, school, word = one["cohort"], one["school"], name.split()[0]
+    ranks = "SELECT user_id, rank() OVER (ORDER BY total_points DESC) FROM leaderboard_totals"
+    return [
+        ("top 20", page(), naive(), None),
+        ("page a quarter down", page(place), naive(rest="OFFSET (SELECT count(*) / 4 FROM users)"), None),
+        ("top 20 of a cohort", page(cohort=cohort), naive(f"u.cohort = '{_quoted(cohort)}'"), None),
+        ("top 20 of a school", page(school=school), naive(f"u.school = '{_quoted(school)}'"), None),
+        ("search, a common name", page(search=word), naive(scan(word)), None),
+        ("search, a rare handle", page(search=rare), naive(scan(rare)), at_most(0.5)),
+        (
+            "standing of one person",
+            lambda session: queries.standing(session, place.user_id, Period.ALL),
+            f"SELECT rank FROM ({ranks}) r WHERE user_id = '{_quoted(place.user_id)}'",
+            None,
+        ),
+    ]
 
 
-def _check_ranks(lab: Lab, database: BenchDatabase, service: Server, people: list[str]) -> None:
-    """Ranks and points against a count over plain sums."""
-    for row in database.owner.rows(_RANKS, people):
-        told = service.ask(request("GET", "/api/me/rank", headers=bearer(row["id"]))).json()
-        same = (told["points"], told["rank"]) == (row["points"], row["rank"])
-        lab.check("own rank is that of plain sums", same, (told, dict(row)))
+def _quoted(value: str) -> str:
+    return value.replace("'", "''")
+
+
+class Sent:
+    """Takes down what a read sends."""
+
+    def __init__(self, database: BenchDatabase) -> None:
+        self._database = Database(Address.parse(database.dsn()), pool_size=1)
+        self._seen: list[Statement] = []
+        event.listen(self._database.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        self._seen.append((statement, tuple(parameters)))
+
+    async def by(self, read: Read) -> list[Statement]:
+        self._seen.clear()
+        async with self._database.session() as session:
+            await read(session)
+        return list(self._seen)
+
+    async def close(self) -> None:
+        await self._database.dispose()
+
+
+async def _time(connection: Any, statements: list[Statement]) -> float:
+    await asyncio.sleep(0)
+    async with connection.transaction():
+        started = time.perf_counter()
+        for statement, parameters in statements:
+            await connection.fetch(statement, *parameters)
+        return time.perf_counter() - started
