@@ -187,9 +187,9 @@ async def test_the_owner_cannot_change_a_seal_either(database: Database, entries
     await connection.close()
 
 
-async def test_the_service_writes_no_seal_but_through_the_function(app_dsn: str, entries: Entries) -> None:
+async def test_the_service_writes_no_seal_but_through_the_function(session_dsn: str, entries: Entries) -> None:
     await entries(1)
-    connection = await asyncpg.connect(app_dsn)
+    connection = await asyncpg.connect(session_dsn)
     insert = """INSERT INTO ledger_seals SELECT 1, sha256('a'), sha256('b'), 0, NULL, NULL, '{}', '{}', now(), 'mine'"""
     accept = "SELECT seal_ledger($1, 10, 'mine', '{\"1\": \"x\"}', true)"
     for statement, parameters in ((insert, []), (accept, [horizon.NOTHING])):

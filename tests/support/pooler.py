@@ -55,8 +55,15 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
     for path in (folder, *folder.iterdir()):
         shutil.chown(path, server.st_uid, server.st_gid)
     folder.chmod(0o755)
-    process = subprocess.Popen([program, config], user=server.st_uid, group=server.st_gid, extra_groups=[],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    process = subprocess.Popen(
+        [str(program), str(config)],
+        user=server.st_uid,
+        group=server.st_gid,
+        extra_groups=[],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _wait_for(folder / f".s.PGSQL.{POOLER_PORT}", process)
         yield str(folder)

@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 from tests.support import tokens
 
-READY_WITHIN = 30.0
+READY_WITHIN = 90.0
 """Seconds; a cold start imports everything on a machine that is busy with other tests."""
 
 
@@ -81,6 +81,16 @@ class Service:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(timeout=20)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the process is told, for commands that are to be told the same."""
+        return dict(self._environment)
 
     @property
     def running(self) -> bool:

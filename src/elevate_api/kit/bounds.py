@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import asyncpg
 import structlog
 from sqlalchemy import event, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from elevate_api.kit.problems import DatabaseUnavailable
@@ -77,6 +77,7 @@ class Bounds:
     def listen(self, engine: AsyncEngine) -> None:
         event.listen(engine.sync_engine, "connect", self._connected)
         event.listen(engine.sync_engine, "begin", self._begin)
+        event.listen(engine.sync_engine, "handle_error", _lost)
         for name in ("checkin", "invalidate", "close"):
             event.listen(engine.sync_engine, name, _released)
 
@@ -141,6 +142,20 @@ def _disarm(info: dict[Any, Any]) -> None:
     timer = info.pop(_TIMER, None)
     if timer is not None:
         timer.cancel()
+
+
+def _lost(context: ExceptionContext) -> None:
+    """Name a lost connection as that.
+
+    One that is lost between the driver's own questions about types makes asyncpg trip over itself, by AttributeError.
+    """
+    connection, error = context.connection, context.original_exception
+    if not isinstance(error, AttributeError) or connection is None or connection.closed or connection.invalidated:
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver is not None and driver.is_closed():
+        context.is_disconnect = True
+        raise asyncpg.ConnectionDoesNotExistError("the connection was lost while the driver asked about types")
 
 
 def _released(_dbapi_connection: Any, record: Any, *_: Any) -> None:
