@@ -4,7 +4,7 @@ import asyncio
 import logging as stdlib_logging
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from elevate_api.addresses import direct_address
 from elevate_api.analytics import service as analytics
 from elevate_api.cli import walkthrough
 from elevate_api.cli.errors import CommandFailed
+from elevate_api.cli.guardian import Guardian
 from elevate_api.cli.listening import Server, listener, options, terminable, undisturbed, url_of
 from elevate_api.cli.runtime import (
     EMBEDDED_DATABASE,
@@ -51,6 +52,8 @@ class Ground:
     settings: Settings
     ours: bool
     description: str
+    watch: Callable[[], str | None] | None = None
+    """Asked every second while the service runs; a sentence says why it cannot go on."""
 
 
 def dev(
@@ -104,7 +107,7 @@ def _ground(settings: Settings) -> Iterator[Ground]:
         service = with_database_url(settings, dsn, owner_dsn)
         where = "" if server.owned else ", started by another process and ending with it"
         what = f"PostgreSQL {server.binaries.version}, data in {server.data_dir}{where}"
-        yield Ground(owner, service, ours=True, description=what)
+        yield Ground(owner, service, ours=True, description=what, watch=Guardian(server).look)
 
 
 def _run(ground: Ground, *, demo: bool, taken: socket.socket, url: str) -> None:
@@ -112,7 +115,7 @@ def _run(ground: Ground, *, demo: bool, taken: socket.socket, url: str) -> None:
     cast = _prepare(ground, demo=demo)
     console.print(f"Service:      {url}\nDocs page:    {url}/docs\nHealth:       {url}/health/database\n")
     _print_walkthrough(ground.settings, cast, url)
-    _serve(ground.settings, taken, url)
+    _serve(ground, taken, url)
 
 
 def _prepare(ground: Ground, *, demo: bool) -> walkthrough.Cast:
@@ -167,14 +170,16 @@ def _print_walkthrough(settings: Settings, cast: walkthrough.Cast, url: str) -> 
     )
 
 
-def _serve(settings: Settings, taken: socket.socket, url: str) -> None:
+def _serve(ground: Ground, taken: socket.socket, url: str) -> None:
     from elevate_api.app import create_app  # noqa: PLC0415 - the other commands need not wait for it
 
-    config = uvicorn.Config(create_app(settings), **options(lifespan="on"))
-    server = Server(config, lambda: console.print(f"Ready on {url}. Press Ctrl-C to stop everything.\n"))
+    config = uvicorn.Config(create_app(ground.settings), **options(lifespan="on"))
+    server = Server(config, lambda: console.print(f"Ready on {url}. Press Ctrl-C to stop everything.\n"), ground.watch)
     try:
         server.run(sockets=[taken])
     except SystemExit as ended:  # uvicorn's way to say that the service did not start; the log says why
         raise CommandFailed("the service did not start, see above") from ended
     if not server.started:
         raise CommandFailed("the service did not start, see above")
+    if server.failure is not None:
+        raise CommandFailed(server.failure)

@@ -86,14 +86,27 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-class Server(uvicorn.Server):
-    """uvicorn that says when it is ready."""
+TICKS_BETWEEN_LOOKS = 10
+"""uvicorn ticks ten times a second."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it is ready. `watch` is asked every second; a sentence from it ends the service."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_ready: Callable[[], None], watch: Callable[[], str | None] | None = None
+    ) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._watch = watch
+        self.failure: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._watch is not None and counter % TICKS_BETWEEN_LOOKS == 0:
+            self.failure = self._watch()
+        return self.failure is not None or await super().on_tick(counter)
