@@ -157,7 +157,8 @@ class Life:
         await asyncio.sleep(self.dice.random() * 0.4)
         await line.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND usename = current_user"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'"
+            " AND usename = current_user"
             " ORDER BY query LIKE '%fold_totals%' OR query LIKE '%rebuild_totals%' DESC, random() LIMIT 1"
         )
 
@@ -197,9 +198,11 @@ class Life:
         decided = status in {"APPROVED", "REJECTED", "REVOKED"}
         await line.execute(
             "INSERT INTO submissions (user_id, activity_code, status, payload, created_at, reviewer_id, reviewed_at,"
-            " review_note, revoked_by, revoked_at, revoke_reason) VALUES ($1, $2, $3, $4, now() - $5::interval, 'judge',"
+            " review_note, revoked_by, revoked_at, revoke_reason) VALUES ($1, $2, $3, $4, now() - $5::interval,"
+            " 'judge',"
             " CASE WHEN $6 THEN now() - $5::interval * $7::float8 END, 'x', 'judge', now(), 'x')",
-            self.somebody(), stage, status, json.dumps(payload_for(stage, **payload)), made, decided, self.dice.random(),
+            self.somebody(), stage, status, json.dumps(payload_for(stage, **payload)), made, decided,
+            self.dice.random(),
         )  # fmt: skip
 
     async def change_evidence(self, line: Connection) -> None:

@@ -14,14 +14,12 @@ ROUNDS, SECONDS = (12, 10.0) if ALL else (2, 4.0)
 
 async def test_folds_are_exact_whatever_happens_meanwhile(connect: Callable[..., Awaitable[Connection]]) -> None:
     seed = random.randrange(1 << 32)  # noqa: S311 - no secret
-    print(f"seed {seed}")
-    life = Life(connect, seed)
+    life = Life(connect, seed)  # a failure shows it among the locals of this function
     await life.prepare()
     for _ in range(ROUNDS):
         await life.run(SECONDS)
         await assert_exact(await connect())
     done = life.counts
-    print(done)
     assert min(done.get(kind, 0) for kind in ("points", "long", "folds", "folds_of_own", "rebuilds", "evidence")) > 0, (
         done
     )

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sums that are read column by column
 """The other opinion about the totals: plain sums over the raw tables, and a full rebuild."""
 
 from tests.support.sql import Connection

@@ -64,6 +64,12 @@ FROM alerts
 _NOTICES = """
 SELECT count(*) AS waiting FROM alert_notices WHERE delivered_at IS NULL AND given_up_at IS NULL
 """
+# Every scheduler folds each second and says so at least every 15 (docs/decisions/totals.md).
+_TOTALS = """
+SELECT extract(epoch FROM clock_timestamp() - as_of) AS age_seconds, ledger_folded AS ledger_rows,
+       extract(epoch FROM clock_timestamp() - rebuilt_at) AS rebuilt_seconds
+FROM totals_state
+"""
 _SIZE = "SELECT pg_database_size(current_database()) AS bytes"
 # What the daily check and the backups left behind (job_runs); nothing before their first run.
 _INVARIANTS = """
@@ -105,6 +111,14 @@ FIGURES: tuple[Figure, ...] = (
         ("view",),
     ),
     Figure("leaps_view_refresh_failures", "In the last 24 hours.", _REFRESHES, _column("failures", "view"), ("view",)),
+    Figure(
+        "leaps_totals_age_seconds",
+        "Since the last fold that left a trace; one does every 15 s.",
+        _TOTALS,
+        _column("age_seconds"),
+    ),
+    Figure("leaps_totals_ledger_rows", "Ledger rows folded one by one so far.", _TOTALS, _column("ledger_rows")),
+    Figure("leaps_totals_rebuilt_seconds", "Since everything was counted anew.", _TOTALS, _column("rebuilt_seconds")),
     Figure("leaps_review_queue_pending", "Submissions that wait for review.", _QUEUE, _column("pending")),
     Figure("leaps_review_queue_oldest_seconds", "How long the oldest has waited.", _QUEUE, _column("oldest")),
     Figure(

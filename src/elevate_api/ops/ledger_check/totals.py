@@ -11,10 +11,10 @@ from elevate_api.ops.ledger_check.ledger import Difference
 # as of one moment.
 _FOLDED = """
 edges AS MATERIALIZED (
-  SELECT s.base + pg_snapshot_xmax(CAST(s.folded AS pg_snapshot))\\:\\:text\\:\\:bigint AS edge, s.own_stamp, s.own_command,
-         ARRAY(SELECT s.base + xid\\:\\:text\\:\\:bigint FROM pg_snapshot_xip(CAST(s.folded AS pg_snapshot)) AS xid) AS open,
+  SELECT s.base + CAST(pg_snapshot_xmax(f.snapshot) \\:\\: text AS bigint) AS edge, s.own_stamp, s.own_command,
+         ARRAY(SELECT s.base + CAST(xid \\:\\: text AS bigint) FROM pg_snapshot_xip(f.snapshot) AS xid) AS open,
          s.swept_to
-  FROM totals_state s
+  FROM totals_state s CROSS JOIN LATERAL (SELECT CAST(s.folded AS pg_snapshot) AS snapshot) f
 ), folded AS (
   SELECT l.user_id, l.delta_points, l.created_at, e.swept_to FROM points_ledger l CROSS JOIN edges e
   WHERE CASE WHEN l.stamp = e.own_stamp THEN l.cmin\\:\\:text\\:\\:bigint <= e.own_command
