@@ -102,8 +102,11 @@ def _run(options: argparse.Namespace, chosen: Sequence[Benchmark]) -> int:
         lab = Lab(server, Dataset(server), options.scale, folder, options.rounds, options.duration, options.quick)
         failed: dict[str, str] = {}
         with lab:
-            for one in chosen:
-                _one(lab, one, failed)
+            try:
+                for one in chosen:
+                    _one(lab, one, failed)
+            except KeyboardInterrupt:  # what was measured so far is kept
+                failed[lab.benchmark] = "interrupted"
         document = as_document(lab, failed, time.monotonic() - started)
     shutil.rmtree(folder, ignore_errors=True) if not failed else print(f"logs are in {folder}")
     path = options.json or cache / "results" / f"{options.scale.name}.json"
