@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from elevate_api.cli.errors import CommandFailed
+from elevate_api.cli.patience import PatientProtocol
 
 GRACE_SECONDS = 10
 """How long running requests may take to end once the service is told to stop; event streams are cut then."""
@@ -23,7 +24,7 @@ def options(**more: Any) -> dict[str, Any]:
     """Settings of uvicorn that `serve` and `dev` share; logging is ours, and so is the access log."""
     return {
         "loop": "auto",
-        "http": "auto",
+        "http": PatientProtocol,
         "log_config": None,
         "access_log": False,
         "server_header": False,
