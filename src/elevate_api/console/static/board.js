@@ -24,9 +24,17 @@ function listen() {
   });
 }
 
+const PATIENCE = 3000;
+
 async function refresh() {
+  const address = location.pathname + location.search;
+  const answer = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
+  const part = answer?.ok ? await answer.text().catch(() => null) : null;
+  if (part === null) { setTimeout(refresh, PATIENCE); return; }
+  if (address !== location.pathname + location.search) return; // a filter was faster, and brought the new version too
   const before = places();
-  await htmx.ajax("GET", location.pathname + location.search, { target: "#board", swap: "outerHTML" });
+  board().outerHTML = part;
+  htmx.process(board());
   mark(before);
 }
 

@@ -95,6 +95,9 @@ function after(id) {
 let focused = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "queue") return;
+  // A refresh that was on its way while another filter was chosen shows what nobody asks for any more.
+  const { elt, path, verb } = event.detail.requestConfig;
+  if (elt === detail && verb === "get" && path !== location.pathname + location.search) event.detail.shouldSwap = false;
   const inside = document.activeElement?.closest("#queue .row");
   focused = inside ? [inside.dataset.id, document.activeElement.matches("input") ? "input" : ".open"] : null;
 });
