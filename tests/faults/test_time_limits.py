@@ -20,6 +20,7 @@ from elevate_api.config import Settings
 from elevate_api.kit.bounds import NO_LIMITS, Limits, take_time
 from elevate_api.kit.db import Address, Database
 from elevate_api.kit.jobs import run_single_flight
+from elevate_api.kit.problems import DatabaseUnavailable, as_problem
 from elevate_api.ops.roles import ensure_service_role
 from elevate_api.postgres import EmbeddedServer
 
@@ -199,6 +200,16 @@ async def test_a_connection_that_is_lost_between_the_drivers_own_questions_is_an
         broken.setattr(asyncpg.Connection, "prepare", lost)
         assert is_unavailable(await me(bounded, uuid4().hex))
     assert (await me(bounded, who)).status_code == 200
+
+
+async def test_a_statement_on_its_own_that_gets_no_connection_is_the_drivers_error() -> None:
+    closing = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = closing.sockets[0].getsockname()[1]
+    database = Database(Address.parse(f"postgresql://u@127.0.0.1:{port}/d?sslmode=disable"))
+    with pytest.raises((asyncpg.PostgresError, OSError)) as caught:
+        await database.once("SELECT 1")
+    assert isinstance(as_problem(caught.value, {}), DatabaseUnavailable)
+    closing.close()
 
 
 async def test_work_that_is_known_to_take_long_gets_its_time_and_the_next_one_does_not(

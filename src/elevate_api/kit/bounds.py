@@ -144,18 +144,24 @@ def _disarm(info: dict[Any, Any]) -> None:
         timer.cancel()
 
 
-def _lost(context: ExceptionContext) -> None:
+def named(error: Exception, driver: Any) -> Exception:
     """Name a lost connection as that.
 
     One that is lost between the driver's own questions about types makes asyncpg trip over itself, by AttributeError.
     """
+    if isinstance(error, AttributeError) and driver is not None and driver.is_closed():
+        return asyncpg.ConnectionDoesNotExistError("the connection was lost while the driver asked about types")
+    return error
+
+
+def _lost(context: ExceptionContext) -> None:
     connection, error = context.connection, context.original_exception
     if not isinstance(error, AttributeError) or connection is None or connection.closed or connection.invalidated:
         return
-    driver: Any = connection.connection.driver_connection
-    if driver is not None and driver.is_closed():
+    found = named(error, connection.connection.driver_connection)
+    if found is not error:
         context.is_disconnect = True
-        raise asyncpg.ConnectionDoesNotExistError("the connection was lost while the driver asked about types")
+        raise found
 
 
 def _released(_dbapi_connection: Any, record: Any, *_: Any) -> None:

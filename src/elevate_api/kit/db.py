@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
+import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -14,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from elevate_api.kit.bounds import Admission, Bounds, Limits
+from elevate_api.kit.bounds import Admission, Bounds, Limits, named
 
 TRANSACTION_POOLER_PORT = 6543
 """Supabase's transaction pooler; port 5432 of the same host is session mode (shared/integrations.md)."""
@@ -160,7 +161,7 @@ class Database:
         if not self._direct or self.engine.sync_engine.dispatch.before_cursor_execute:  # somebody traces statements
             async with self.engine.begin() as connection:
                 return (await connection.exec_driver_sql(statement, arguments)).all()
-        pooled = await self.engine.raw_connection()
+        pooled = await self._taken()
         try:
             with self._bounds.watch(pooled.driver_connection):
                 return await self._fetch(pooled, statement, arguments)
@@ -170,10 +171,20 @@ class Database:
         finally:
             pooled.close()
 
+    async def _taken(self) -> Any:
+        """A connection of the pool. One that cannot be opened raises the driver's own error, not the dialect's."""
+        try:
+            return await self.engine.raw_connection()
+        except Exception as error:
+            if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+                raise error.__cause__ from None
+            raise
+
     async def _fetch(self, pooled: Any, statement: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         try:
             rows: Sequence[Sequence[Any]] = await pooled.driver_connection.fetch(statement, *arguments)
-        except Exception as error:
+        except Exception as failure:
+            error = named(failure, pooled.driver_connection)
             for hear in self.error_listeners:
                 hear(error)
             raise _as_sqlalchemy(error, pooled.dbapi_connection, statement) from error
