@@ -186,9 +186,11 @@ class Chooser:
         if one is None:
             return None
         args: dict[str, Any] = {"of": one.label, **self._seen(one)}
-        if self.random.random() < 0.3:
+        if self.random.random() < (0.8 if one.stage == "LEARN" else 0.3):
             computed, lowest, highest = self.world.award_of(one)
-            args["points"] = max(0, self.random.choice((computed, lowest, highest, lowest - 1, highest + 1)))
+            args["points"] = max(
+                0, self.random.choice((computed, lowest, highest, lowest - 1, highest + 1, highest + 1))
+            )
         return Step("approve", label, self._reviewer_of(one), args)
 
     def _reject(self, label: str) -> Step | None:
