@@ -175,7 +175,7 @@ class Database:
         """A connection of the pool. One that cannot be opened raises the driver's own error, not the dialect's."""
         try:
             return await self.engine.raw_connection()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (looked at and raised again)
             if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
                 raise error.__cause__ from None
             raise
