@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_LENGTH = 16
 """Characters; what cron services ask of CRON_SECRET, taken for every shared secret of ours."""
+PLACEHOLDER = re.compile(r"change[-_ ]?me|placeholder|example|your[-_ ]|password|replace[-_ ]?me", re.IGNORECASE)
 SVIX_PREFIX = "whsec_"
 BACKUP_KEY_BYTES = 32
 
@@ -411,6 +412,8 @@ def production_faults(settings: Settings) -> list[str]:
             faults.append(f"{name}: too simple, use a random value")
         elif secret is not None and len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
             faults.append(f"{name}: shorter than {MIN_SECRET_LENGTH} characters")
+        elif secret is not None and PLACEHOLDER.search(secret.get_secret_value()):
+            faults.append(f"{name}: a placeholder, use a random value")
     return faults
 
 
