@@ -42,7 +42,8 @@ def service(cluster: Cluster, database_name: str, tmp_path_factory: pytest.TempP
     settings = {
         "CRON_SECRET": CRON_SECRET, "ATTACHMENT_DIR": str(folder / "evidence"), "KAJABI_WEBHOOK_SECRET": KAJABI_SECRET,
         # An alert that a test can bring about: two submissions wait.
-        "SCHEDULER_ENABLED": "true", "ALERTS_INTERVAL_SECONDS": "1", "ALERT_REVIEW_QUEUE": "1", "ALERT_REVIEW_QUEUE_HOLD_SECONDS": "0",
+        "SCHEDULER_ENABLED": "true", "ALERTS_INTERVAL_SECONDS": "1", "ALERT_REVIEW_QUEUE": "1",
+        "ALERT_REVIEW_QUEUE_HOLD_SECONDS": "0",
     }  # fmt: skip
     dsns = cluster.dsn(database_name, SERVICE), cluster.dsn(database_name, OWNER)
     with running_service(Service(*dsns, folder / "service.log", settings)) as service:

@@ -12,7 +12,7 @@ _FOR_SCRIPTS = "js."
 
 
 class Words:
-    """Called as `t(key, name=value)`. Raises KeyError for a key that the catalogue does not have; a test keeps them equal."""
+    """Called as `t(key, name=value)`. Raises KeyError for a key that the catalogue lacks; a test keeps them equal."""
 
     def __init__(self, language: str, texts: Mapping[str, str]) -> None:
         self.language = language
