@@ -175,7 +175,7 @@ class Database:
         """A connection of the pool. One that cannot be opened raises the driver's own error, not the dialect's."""
         try:
             return await self.engine.raw_connection()
-        except Exception as error:  # noqa: BLE001  (looked at and raised again)
+        except Exception as error:
             if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
                 raise error.__cause__ from None
             raise
@@ -183,7 +183,7 @@ class Database:
     async def _fetch(self, pooled: Any, statement: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         try:
             rows: Sequence[Sequence[Any]] = await pooled.driver_connection.fetch(statement, *arguments)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  (looked at and raised again)
             error = named(failure, pooled.driver_connection)
             for hear in self.error_listeners:
                 hear(error)
