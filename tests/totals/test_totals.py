@@ -8,9 +8,6 @@ from tests.support.cluster import SERVICE, SUPERUSER
 from tests.support.sql import Connection, add_person, award
 from tests.totals.truth import assert_exact
 
-from elevate_api.kit.db import Database
-from elevate_api.ops.invariants.totals_follow_ledger import TotalsFollowLedger
-
 Connect = Callable[..., Awaitable[Connection]]
 FOLD = "SELECT * FROM fold_totals(true)"
 
@@ -182,19 +179,3 @@ async def test_a_view_whose_inputs_did_not_change_is_left_alone_and_counts_as_re
     changed = await line.fetch("SELECT view_name FROM analytics_refreshes ORDER BY started_at DESC LIMIT 6")
     assert await line.fetchval("SELECT school FROM school_metrics") == "SMA 1"
     assert {row["view_name"] for row in changed} >= {"school_metrics"}
-
-
-async def test_the_check_finds_a_total_that_is_wrong(connect: Connect, database: Database) -> None:
-    line = await connect(SUPERUSER)
-    await add_person(line, "ayu")
-    await award(line, "ayu", 20)
-    await line.fetchrow(FOLD)
-    await award(line, "ayu", 1)  # not folded yet: no violation
-
-    async def look() -> set[object]:
-        async with database.session() as session:
-            return {sample["subject"] for sample in (await TotalsFollowLedger().find(session)).samples}
-
-    assert await look() == set()
-    await line.execute("UPDATE user_totals_rows SET total_points = 21, learn_points = 1")
-    assert await look() == {"user_totals", "score_histogram", "stage_totals"}

@@ -50,6 +50,8 @@ async def recover(session: AsyncSession, *, reverse_unexplained: bool = False) -
     await session.execute(text(_SNAPSHOT.format(snapshot=snapshot, found=found)))
     rows = await _count(session, _REBUILD.format(found=found))
     corrections = await _count(session, _CORRECT.format(found=found, chosen=chosen))
+    # What was removed behind the ledger's back is still in the totals.
+    await session.execute(text("SELECT rebuild_totals('points recover')"))
     people = await _count(session, _AUDIT.format(found=found, chosen=chosen, snapshot=snapshot))
     return Recovered(rows, corrections, await _grant(session), people, unexplained, snapshot, found)
 
