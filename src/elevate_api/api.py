@@ -12,6 +12,7 @@ from elevate_api.badges.admin_router import router as badge_administration
 from elevate_api.badges.router import router as badges
 from elevate_api.clerk.router import router as clerk
 from elevate_api.console.board_router import router as board_page
+from elevate_api.console.ops_kajabi_router import router as reconciliation_page
 from elevate_api.console.ops_router import router as ops_page
 from elevate_api.console.review_router import router as review_pages
 from elevate_api.console.session_router import router as door
@@ -65,5 +66,5 @@ ROUTERS = (
     health,
     metrics,
 )
-CONSOLE_ROUTERS = (board_page, review_pages, ops_page, door)
+CONSOLE_ROUTERS = (board_page, review_pages, ops_page, reconciliation_page, door)
 """Pages for people. The door is the last: it answers whatever else is asked for below /console."""

@@ -9,6 +9,7 @@ from fastapi import Response
 
 from elevate_api.console import ops_figures
 from elevate_api.console.client import ApiRefused
+from elevate_api.console.ops_kajabi import STATUSES, events_part
 from elevate_api.console.pages import PageRouter, notice
 from elevate_api.console.visits import Admin, Visit
 from elevate_api.kit.problems import NotFound, ValidationFailed
@@ -24,9 +25,6 @@ VIEWS = (
 RUNS_SHOWN = 60
 SLOWEST_SHOWN = 8
 BACKUPS_SHOWN = 5
-EVENTS_SHOWN = 20
-KAJABI_STATUSES = ("UNMATCHED", "FAILED", "RECEIVED", "IGNORED", "PROCESSED", "DUPLICATE")
-REPLAYED = ("UNMATCHED", "FAILED", "RECEIVED")
 SILENCE_HOURS = ("1", "4", "24")
 _OPEN_FIRST = ("FIRING", "ACKNOWLEDGED", "PENDING", "RESOLVED", "OK")
 
@@ -41,9 +39,9 @@ async def ops_page(visit: Admin) -> Response:
 
 
 @router.get("/console/ops/parts/{name}")
-async def ops_part(visit: Admin, name: str, status: str = KAJABI_STATUSES[0]) -> Response:
+async def ops_part(visit: Admin, name: str, status: str = STATUSES[0]) -> Response:
     if name == "kajabi":
-        return await _kajabi_part(visit, status)
+        return await events_part(visit, status)
     if name == "health":
         return visit.fragment("ops_health.html", health=await _health(visit))
     read = _PARTS.get(name)
@@ -101,55 +99,6 @@ async def check_now(visit: Admin) -> Response:
     return visit.fragment("ops_integrity.html", report=report)
 
 
-@router.post("/console/ops/kajabi/replay")
-async def replay_all(visit: Admin) -> Response:
-    """Every event of one status, a hundred a call."""
-    status = (await visit.form()).get("status", "")
-    if status not in REPLAYED:
-        raise ValidationFailed
-    changed, cursor = 0, None
-    while True:
-        done = await visit.api.post("/api/admin/kajabi/events/replay", {"status": status, "cursor": cursor})
-        changed += done["changed"]
-        cursor = done["nextCursor"]
-        if cursor is None:
-            break
-    response = await _kajabi_part(visit, status)
-    response.headers["HX-Trigger"] = notice(visit.words("ops.kajabi.replayed", n=changed))
-    return response
-
-
-@router.post("/console/ops/kajabi/{event_id}/replay")
-async def replay_one(visit: Admin, event_id: str) -> Response:
-    before = (await visit.form()).get("status", "")
-    event = await visit.api.post(f"/api/admin/kajabi/events/{event_id}/replay")
-    return await _kajabi_after(visit, before, event)
-
-
-@router.post("/console/ops/kajabi/{event_id}/match")
-async def match(visit: Admin, event_id: str) -> Response:
-    """To the person of that id, or of that handle or e-mail where only one is found."""
-    form = await visit.form()
-    person = await _person(visit, form.get("person", "").strip())
-    if person is None:
-        response = await _kajabi_part(visit, form.get("status", ""))
-        response.headers["HX-Trigger"] = notice(visit.words("ops.kajabi.nobody"), "bad")
-        return response
-    event = await visit.api.post(f"/api/admin/kajabi/events/{event_id}/match", {"userId": person})
-    return await _kajabi_after(visit, form.get("status", ""), event)
-
-
-async def _person(visit: Visit, named: str) -> str | None:
-    if not named:
-        return None
-    if named.startswith("user_"):
-        return named
-    wanted = named.removeprefix("@").lower()
-    found = (await visit.api.get("/api/admin/users", search=wanted, limit=20))["items"]
-    exact = [one for one in found if wanted in (one["handle"], (one["email"] or "").lower())]
-    return exact[0]["id"] if len(exact) == 1 else None
-
-
 async def _health(visit: Visit) -> Any:
     """A 503 is an answer here, and what the page is for."""
     found = await visit.api.attempt("GET", "/health/database")
@@ -191,27 +140,6 @@ async def _views(visit: Visit) -> dict[str, Any]:
     )
     curves = [ops_figures.view_curve(view, runs["items"]) for view, runs in zip(VIEWS, histories, strict=True)]
     return {"views": views["items"], "curves": curves}
-
-
-async def _kajabi(visit: Visit, status: str) -> dict[str, Any]:
-    if status not in KAJABI_STATUSES:
-        raise ValidationFailed
-    events = await visit.api.get("/api/admin/kajabi/events", status=status, limit=EVENTS_SHOWN)
-    return {
-        "events": events["items"], "more": events["nextCursor"] is not None, "status": status,
-        "statuses": KAJABI_STATUSES, "replayed": REPLAYED,
-    }  # fmt: skip
-
-
-async def _kajabi_part(visit: Visit, status: str) -> Response:
-    return visit.fragment("ops_kajabi.html", **await _kajabi(visit, status))
-
-
-async def _kajabi_after(visit: Visit, before: str, event: dict[str, Any]) -> Response:
-    response = await _kajabi_part(visit, before)
-    told = visit.words("ops.kajabi.now", status=visit.words(f"ops.kajabi.status.{event['status']}"))
-    response.headers["HX-Trigger"] = notice(told, "bad" if event["status"] == "FAILED" else "ok")
-    return response
 
 
 async def _server(visit: Visit) -> dict[str, Any]:
