@@ -114,7 +114,7 @@ def _count(verdict: Verdict, what: str, said: Mapping[str, Any], found: Mapping[
         if key not in found:
             verdict.lost += 1
         elif found[key] != value and not (what == "delivery" and value[0] in {"RECEIVED", "UNMATCHED", "FAILED"}):
-            verdict.wrong[f"{what} is not as it was acknowledged"] += 1
+            verdict.wrong[f"{what}: acknowledged {value}, found {found[key]}"] += 1
 
 
 async def service_agrees(url: str) -> list[str]:

@@ -201,7 +201,8 @@ class Traffic:
             claimed = await self.ask("POST", "/api/review/claims", who=who, json={"count": 3})
             items = claimed.json().get("items", []) if claimed is not None else []
             for item in items:
-                await self._decide(who, item["submission"])
+                if item["submission"]["activityCode"] != "SHINE":  # whose evidence is still on its way
+                    await self._decide(who, item["submission"])
             await asyncio.sleep(0.01 if items else 3 * PAUSE)
 
     async def _decide(self, who: str, submission: Mapping[str, Any]) -> None:
