@@ -113,10 +113,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     kajabi.install(app.state.user_hooks, settings.kajabi.learn_tags)
     app.state.switches = Switches(app.state.database)
     app.state.rate_limiter = build_limiter(settings, app.state.database.address)
-    app.state.watch_database = _pool(settings, app.state.database.address, size=1)
-    app.state.board_feed = BoardFeed(app.state.watch_database)
-    app.state.ladders = Ladders()
-    app.memory = _memory(app.state.board_feed, settings)
+    _publish(app, settings)
     app.state.evidence = build_evidence(settings)
     app.state.exports, app.state.own_exports = Places(EXPORTS_AT_ONCE), Places(OWN_EXPORTS_AT_ONCE)
     _watch(app, settings)
@@ -137,6 +134,14 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     _add_middleware(app, settings)
     app.state.end_traces = trace(app, app.state.database, settings.tracing.endpoint)
     return app
+
+
+def _publish(app: Service, settings: Settings) -> None:
+    """What the public board needs beside the database: who notices its changes, and what is kept until then."""
+    app.state.watch_database = _pool(settings, app.state.database.address, size=1)
+    app.state.board_feed = BoardFeed(app.state.watch_database)
+    app.state.ladders = Ladders()
+    app.memory = _memory(app.state.board_feed, settings)
 
 
 def _memory(feed: BoardFeed, settings: Settings) -> Memory | None:

@@ -2,8 +2,8 @@
 
 from elevate_api.activities.models import Activity
 from elevate_api.alerts.models import Alert, AlertEvent, AlertNotice, AlertSample, AlertSilence
-from elevate_api.analytics.models import AnalyticsRefresh
-from elevate_api.analytics.totals_models import (
+from elevate_api.analytics.models import (
+    AnalyticsRefresh,
     DayTotals,
     ScoreCount,
     StageTotals,

@@ -150,7 +150,10 @@ def named(error: Exception, driver: Any) -> Exception:
     One that is lost between the driver's own questions about types makes asyncpg trip over itself, by AttributeError.
     """
     if isinstance(error, AttributeError) and driver is not None and driver.is_closed():
-        return asyncpg.ConnectionDoesNotExistError("the connection was lost while the driver asked about types")
+        lost: Exception = asyncpg.ConnectionDoesNotExistError(
+            "the connection was lost while the driver asked about types"
+        )
+        return lost
     return error
 
 

@@ -27,6 +27,11 @@ class Period(StrEnum):
     LAST_30_DAYS = "30d"
 
     @property
+    def view(self) -> str:
+        """The view that holds this board as of its last refresh, for exports."""
+        return "leaderboard_totals" if self is Period.ALL else "leaderboard_30d"
+
+    @property
     def points(self) -> str:
         """The column of the totals that this board is ordered by."""
         return "total_points" if self is Period.ALL else "points_30d"

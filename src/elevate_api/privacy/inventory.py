@@ -177,7 +177,9 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "alembic_version": ("the schema's revision", ("version_num",)),
     "analytics_refreshes": (
         "records of refreshes",
-        _names("id job_id view_name triggered_by started_at finished_at row_count ok error fingerprint inputs unchanged"),
+        _names(
+            "id job_id view_name triggered_by started_at finished_at row_count ok error fingerprint inputs unchanged"
+        ),
     ),
     "app_settings": ("limits and switches", _names("key value description updated_at")),
     "attachment_removals": (
