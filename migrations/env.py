@@ -23,7 +23,7 @@ LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
 # Generous: building an index over everything takes long. It ends what would otherwise hold its locks for ever.
 STATEMENT_TIMEOUT = "SET LOCAL statement_timeout = '30min'"
 # Indexes that need an extension, so that a database may be right with them and without.
-WHERE_POSSIBLE = frozenset({"users_search_idx"})
+WHERE_POSSIBLE = frozenset({"users_search_idx", "users_school_search_idx"})
 
 
 def run(connection: Connection) -> None:

@@ -2827,12 +2827,12 @@ export interface components {
             period: components["schemas"]["Period"];
             /**
              * Asof
-             * @description When the last successful refresh of these figures started; what happened later is not in them. Null before.
+             * @description Everything up to this moment is in these figures; what happened later may not be.
              */
             asOf: string | null;
             /**
              * Version
-             * @description Changes whenever a refresh changed the board; opaque.
+             * @description Changes whenever the board does; opaque.
              */
             version: string;
             /**
@@ -3258,7 +3258,7 @@ export interface components {
             period: components["schemas"]["Period"];
             /**
              * Asof
-             * @description When the last successful refresh of these figures started; what happened later is not in them. Null before.
+             * @description Everything up to this moment is in these figures; what happened later may not be.
              */
             asOf: string | null;
             /**
@@ -3648,7 +3648,7 @@ export interface components {
             };
             /**
              * Asof
-             * @description When the last successful refresh of these figures started; what happened later is not in them. Null before.
+             * @description Everything up to this moment is in these figures; what happened later may not be.
              */
             asOf: string | null;
         };

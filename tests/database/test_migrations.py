@@ -172,7 +172,7 @@ async def test_a_view_in_the_database_is_the_latest_file(operator: Connection) -
 def test_an_sql_file_says_how_it_is_dropped(name: str) -> None:
     for version in range(1, sqlfiles.latest_version(name) + 1):
         assert re.fullmatch(
-            rf"DROP (FUNCTION|(MATERIALIZED )?VIEW) {name}(\([a-z_, ]*\))?", sqlfiles.drop_statement(name, version)
+            rf"DROP (FUNCTION|(MATERIALIZED )?VIEW) {name}(\([a-z_, \[\]]*\))?", sqlfiles.drop_statement(name, version)
         )
 
 
