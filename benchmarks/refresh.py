@@ -34,8 +34,9 @@ def refresh(lab: Lab) -> None:
         check_views(lab, database)
 
 
+# As the owner, whose statements may take their time; the service refreshes view by view, with a bound of its own.
 def _refresh_all(lab: Lab, database: BenchDatabase) -> None:
-    rows = database.service.rows("SELECT * FROM refresh_all_analytics()")
+    rows = database.owner.rows("SELECT * FROM refresh_all_analytics()")
     lab.check("all six were refreshed", len(rows) == len(_COLUMNS) and all(row["ok"] for row in rows), rows)
 
 
@@ -43,7 +44,7 @@ def check_views(lab: Lab, database: BenchDatabase) -> None:
     """Every column of every row of the six, ours against the straightforward."""
     # Both windows of 30 days move with the clock; what leaves within the seconds between the two refreshes may differ.
     straightforward.refresh(database)
-    database.service.execute("SELECT * FROM refresh_all_analytics()")
+    database.owner.execute("SELECT * FROM refresh_all_analytics()")
     for view in _COLUMNS:
         different = database.superuser.value(_DIFFERENT.format(view=view, columns=_shared(database, view)))
         allowed = max(2, lab.scale.people // 20_000) if view == "leaderboard_30d" else 0
