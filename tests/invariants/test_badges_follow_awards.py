@@ -1,3 +1,4 @@
+import pytest
 from tests.invariants.conftest import Look, Superuser
 from tests.support.factories import Factory
 
@@ -42,3 +43,19 @@ async def test_a_revocation_earns_no_badge(look: Look, factory: Factory, superus
     await superuser("UPDATE badges SET created_at = clock_timestamp()")
     await factory.entry(user, -50, "EXPLORE", external_event_id="submission:1:revoked:v1")
     assert (await look("badges_follow_awards")).count == 0
+
+
+@pytest.mark.parametrize("action", ["badge.create", "badge.update"])
+async def test_an_award_of_the_moments_of_a_change_may_not_have_seen_it(
+    look: Look, factory: Factory, superuser: Superuser, action: str
+) -> None:
+    """The change is recorded before it can be seen; whoever is awarded something in between gets no such badge."""
+    await superuser(
+        f"INSERT INTO audit_log (action, target_type, target_id, details) VALUES"
+        f" ('{action}', 'badge', 'IN_CLASS_INNOVATOR', '{{\"fields\": [\"criteria\"]}}')"
+    )
+    submission = await factory.submission(None, "EXPLORE", "APPROVED", points_awarded=0)
+    assert (await look("badges_follow_awards")).count == 0
+    await superuser("UPDATE audit_log SET created_at = now() - interval '1 hour'")
+    found = await look("badges_follow_awards")
+    assert [one["user_id"] for one in found.samples] == [submission.user_id]

@@ -166,17 +166,15 @@ async def at_once(theatre: Theatre, way: Way, first: str, second: str) -> Ending
         await _old(stage)
         outcomes = await way(stage, first, second)
         state = await state_of(stage)
-        return Ending(state + await _disagreements(stage, {first, second}, views=way is free), outcomes)
+        return Ending(state + await _disagreements(stage, views=way is free), outcomes)
 
 
-async def _disagreements(stage: Stage, names: set[str], *, views: bool) -> str:
+async def _disagreements(stage: Stage, *, views: bool) -> str:
     """Ledger, causes, badges and, once they are refreshed, `views` agree: nothing, or what does not."""
     if views:
         await analytics.refresh(stage.database, "races")
     async with stage.database.session() as session:
         found = [difference async for difference in differences(session, views=views)]
-    # A badge and an award of the same moment do not see each other; who has it already is not told by the clock.
-    found = [one for one in found if one.area != "badges" or not names & {"make a badge", "retire a badge"}]
     return "".join(f"\n{one}" for one in found)
 
 

@@ -14,6 +14,10 @@ from elevate_api.points.rules import ActivityCode
 
 _CRITERIA: TypeAdapter[PointsCriteria | ApprovalsCriteria | GroupCriteria] = TypeAdapter(Criteria)
 
+_MARGIN = "5 minutes"
+"""A change is recorded when its transaction writes it and seen when that commits; whatever was awarded in between knows
+nothing of it. Far longer than a transaction may take (TRANSACTION_TIMEOUT), and than two clocks differ."""
+
 _FACTS = """
 WITH points AS (
   SELECT user_id, {points}, max(created_at) FILTER (WHERE source <> 'FORM' OR delta_points > 0) AS last_at
@@ -23,9 +27,9 @@ WITH points AS (
   FROM submissions WHERE status IN ('APPROVED', 'REVOKED') GROUP BY user_id
 ), asking AS MATERIALIZED (
   SELECT code, greatest(created_at, (
-    SELECT max(l.created_at) FROM audit_log l
-    WHERE l.target_type = 'badge' AND l.target_id = code AND l.action = 'badge.update'
-      AND l.details -> 'fields' ?| ARRAY['active', 'criteria'])) AS since
+    SELECT max(l.created_at) + interval '{margin}' FROM audit_log l
+    WHERE l.target_type = 'badge' AND l.target_id = code AND (l.action = 'badge.create'
+      OR l.action = 'badge.update' AND l.details -> 'fields' ?| ARRAY['active', 'criteria']))) AS since
   FROM badges WHERE active
 )
 """
@@ -52,7 +56,7 @@ async def missing_badges_sql(session: AsyncSession) -> str | None:
 
     Somebody is expected to have a badge when something was awarded to them after the badge came to be, was brought back
     or got other criteria: badges are granted with the next award, not backwards, and a revocation (source FORM, below
-    0) awards nothing.
+    0) awards nothing. An award shortly after a change may have been made without seeing it (`_MARGIN`).
     """
     met = _cases(await BadgeRepository(session).all(), now=True)
     return None if met is None else _facts() + _MISSING.format(met=met)
@@ -76,7 +80,7 @@ def _facts() -> str:
         points += [f"sum(delta_points) {only} AS now_{code}", f"sum(greatest(delta_points, 0)) {only} AS ever_{code}"]
         stands = f"FILTER (WHERE activity_code = '{code}' AND status = 'APPROVED')"
         approvals += [f"count(*) {stands} AS now_{code}", f"count(*) {only} AS ever_{code}"]
-    return _FACTS.format(points=", ".join(points), approvals=", ".join(approvals))
+    return _FACTS.format(points=", ".join(points), approvals=", ".join(approvals), margin=_MARGIN)
 
 
 def _cases(badges: list[Badge], *, now: bool) -> str | None:
