@@ -1,6 +1,7 @@
 """Fixtures for everybody. The parts are in tests/support; each test has a committed database of its own."""
 
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import replace
@@ -37,6 +38,16 @@ C = TypeVar("C", bound=httpx.AsyncClient)
 CLUSTER = pytest.StashKey[Cluster]()
 LIMITED = ("RATE_LIMIT_ANONYMOUS", "RATE_LIMIT_READS", "RATE_LIMIT_WRITES")
 CRON_SECRET = "cron-secret-of-the-test-run"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes is left out, not reported as skipped, unless everything is to run (scripts/test --all)."""
+    if os.environ.get("ELEVATE_TEST_ALL"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 # --- the server: one a run ------------------------------------------------------------------------------------------

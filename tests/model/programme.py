@@ -806,6 +806,14 @@ class Programme:
     def do_health(self, _step: Step, _now: datetime) -> Answer:
         return Answer(200)
 
+    def alarms(self) -> set[str]:
+        """What the daily checks must find: when Clerk deletes the last SUPERADMIN they are suspended and somebody is
+        told; nobody can name another then.
+        """
+        superadmins = [one for one in self.people.values() if one.role == "SUPERADMIN" and not one.erased]
+        alone = bool(superadmins) and all(one.suspended for one in superadmins)
+        return {"superadmin_can_sign_in"} if alone else set()
+
     def do_look(self, step: Step, now: datetime) -> Answer:
         """What a person is shown of their own."""
         peers, students = self.used_quota(step.actor, now)

@@ -17,8 +17,7 @@ import pytest
 from tests.model.runs import SEED, episode
 from tests.support.cluster import Administrator
 
-ALL = bool(os.environ.get("ELEVATE_TEST_ALL"))
-SECONDS = float(os.environ.get("MODEL_SECONDS", "300" if ALL else "0"))
+SECONDS = float(os.environ.get("MODEL_SECONDS", "300"))
 """How long the long play lasts: `MODEL_SECONDS=14400 scripts/test --all tests/model` plays for four hours."""
 EPISODES, STEPS = 3, 450
 
@@ -39,7 +38,7 @@ async def test_what_happens_at_once_is_what_some_order_of_it_does(administrator:
     assert counts["together"] > 80
 
 
-@pytest.mark.skipif(not SECONDS, reason="scripts/test --all, or MODEL_SECONDS")
+@pytest.mark.slow
 async def test_the_same_for_as_long_as_asked(administrator: Administrator) -> None:
     end, number = time.monotonic() + SECONDS, 0
     while time.monotonic() < end:

@@ -62,7 +62,7 @@ BEGIN
   NEW.reached_at := '2020-01-01';
   RETURN NEW;
 END $$;
-CREATE TRIGGER come_early BEFORE INSERT OR UPDATE ON user_totals FOR EACH ROW EXECUTE FUNCTION come_early();
+CREATE TRIGGER come_early BEFORE INSERT OR UPDATE ON user_totals_rows FOR EACH ROW EXECUTE FUNCTION come_early();
 """
 
 MUTATIONS: dict[str, Prepare] = {
