@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from elevate_api.console.assets import PATH as STATIC
+from elevate_api.console.clerk import frontend_origin
 from elevate_api.console.client import Api, ApiRefused
 from elevate_api.console.csrf import ForeignRequest, refuse_foreign
 from elevate_api.console.visits import Visit, language_of, visit_of
@@ -18,7 +19,7 @@ from elevate_api.kit.problems import Problem
 from elevate_api.kit.routing import Route, Router
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _UNAUTHENTICATED, _ERROR = 401, 500
@@ -39,7 +40,7 @@ class PageRoute(Route):
             except Exception as error:  # noqa: BLE001 - the one place where the console's failures become pages
                 response = await _error_page(request, error)
             if not request.url.path.startswith(STATIC):
-                response.headers["Content-Security-Policy"] = POLICY
+                response.headers["Content-Security-Policy"] = _policy(request)
             return response
 
         return handler
@@ -55,6 +56,12 @@ class PageRouter(Router):
 def notice(text: str, kind: str = "ok") -> str:
     """The value of an `HX-Trigger` header that shows a toast; `kind` is ok or bad."""
     return json.dumps({"notice": {"text": text, "kind": kind}})
+
+
+def _policy(request: Request) -> str:
+    """Connections go to this service, and to Clerk's Frontend API where that is configured: session.js."""
+    clerk = frontend_origin(request.app.state.settings)
+    return POLICY.format(connect="'self'" if clerk is None else f"'self' {clerk}")
 
 
 async def _error_page(request: Request, error: Exception) -> Response:

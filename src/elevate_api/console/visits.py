@@ -1,5 +1,6 @@
 """A request of the console: who visits, in which language, and what answers them."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl, quote
@@ -10,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from elevate_api.auth.caller import COOKIE
 from elevate_api.auth.roles import Role
 from elevate_api.config import Settings
+from elevate_api.console.clerk import frontend_api, is_signed_in_at_clerk
 from elevate_api.console.client import Api, ApiRefused
 from elevate_api.console.formats import Formats
 from elevate_api.console.templating import render
@@ -90,12 +92,27 @@ class Visit:
         return f"{address}{joint}redirect_url={quote(own + (to or HOME), safe='')}"
 
     @property
-    def here(self) -> str:
-        """The page, quoted for the way back after signing in or changing the language."""
+    def session(self) -> dict[str, Any] | None:
+        """What static/session.js works with; None where no Clerk is configured. `enter`: it may sign the visitor in."""
+        address = frontend_api(self.settings)
+        if address is None:
+            return None
+        viewer = self.viewer.id if self.viewer else ""
+        enter = not viewer and (self.expired or is_signed_in_at_clerk(self.request))
+        return {"api": address, "viewer": viewer, "enter": enter, "now": round(time.time(), 3)}
+
+    @property
+    def address(self) -> str:
+        """The page, for the way back after signing in or changing the language."""
         url = self.request.url
         if url.path == SIGN_IN:
-            return quote(own_path(self.request.query_params.get("to", "")) or HOME, safe="")
-        return quote(url.path + (f"?{url.query}" if url.query else ""), safe="")
+            return own_path(self.request.query_params.get("to", "")) or HOME
+        return url.path + (f"?{url.query}" if url.query else "")
+
+    @property
+    def here(self) -> str:
+        """`address`, quoted for a query."""
+        return quote(self.address, safe="")
 
 
 def own_path(path: str) -> str:

@@ -1,4 +1,5 @@
 // What every page of the console has: words, notices, safe sending, and htmx's errors told to the person.
+import { again, keeps, ready } from "./session.js";
 
 const WORDS = JSON.parse(document.querySelector('meta[name="words"]').content);
 
@@ -42,24 +43,34 @@ export function notify(text, kind = "ok", action = null) {
 }
 
 /** fetch to this service, marked as the console's own; a body is sent as JSON, URLSearchParams as a form. */
-export function send(path, { method = "POST", body = undefined, headers = {}, signal = undefined } = {}) {
+export async function send(path, { method = "POST", body = undefined, headers = {}, signal = undefined } = {}) {
   const all = { "X-Console": "1", "Accept-Language": language, ...headers };
   let sent = body;
   if (body !== undefined && !(body instanceof URLSearchParams)) {
     all["Content-Type"] = "application/json";
     sent = JSON.stringify(body);
   }
-  return fetch(path, { method, headers: all, body: sent, signal, credentials: "same-origin" });
+  const once = () => fetch(path, { method, headers: all, body: sent, signal, credentials: "same-origin" });
+  await ready();
+  const answer = await once();
+  return answer.status === 401 && (await again()) ? once() : answer;
 }
 
 document.addEventListener("notice", (event) => notify(event.detail.text, event.detail.kind));
 
 document.addEventListener("htmx:responseError", (event) => {
   const { status, responseText } = event.detail.xhr;
-  if (status === 401) { location.reload(); return; }  // the page itself says how to sign in, or signs in again
+  if (status === 401) { refused(event.detail.requestConfig.verb); return; }
   const part = new DOMParser().parseFromString(responseText, "text/html").querySelector(".error");
   notify(part ? part.textContent : words("js.failed"), "bad");
 });
+
+async function refused(verb) {
+  if (!keeps()) location.reload(); // the page itself says how to sign in, or signs in again
+  else if ((await again()) && verb !== "get") notify(words("js.session.again"), "bad"); // what is read is read again
+}
+document.addEventListener("session", (event) => { document.getElementById("session-over").hidden = !event.detail.over; });
+
 document.addEventListener("htmx:sendError", (event) => {
   if (!event.detail.elt.closest("[data-quiet]")) notify(words("js.offline"), "bad");
 });

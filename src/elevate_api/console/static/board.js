@@ -1,5 +1,6 @@
 // The board moves by itself: the stream says that there is a new version, and htmx fetches the part that shows it.
 import { announce, words } from "./app.js";
+import { ready } from "./session.js";
 
 const live = document.getElementById("live");
 const board = () => document.getElementById("board");
@@ -28,6 +29,7 @@ const PATIENCE = 3000;
 
 async function refresh() {
   const address = location.pathname + location.search;
+  await ready(); // it shows the visitor's own place
   const answer = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
   const part = answer?.ok ? await answer.text().catch(() => null) : null;
   if (part === null) { setTimeout(refresh, PATIENCE); return; }

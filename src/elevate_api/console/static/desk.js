@@ -238,6 +238,7 @@ function showWaiting() {
   }
   dress();
 }
+document.addEventListener("session", (event) => { if (!event.detail.over && outbox.signedOut) outbox.now(); });
 byId("waiting").querySelector("button").addEventListener("click", () => { if (outbox.signedOut) location.reload(); else outbox.now(); });
 
 // --- asking ---------------------------------------------------------------------------------------------------------
