@@ -222,6 +222,30 @@ def access_lines(logged: list[EventDict]) -> list[EventDict]:
     return [line for line in logged if line["event"] == "request"]
 
 
+async def test_routers_are_found_whatever_prefix_and_whenever_they_are_included(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    inner, outer, late = Router(prefix="/inner"), Router(prefix="/outer"), Router()
+
+    @inner.get("/{name}/all")
+    @outer.get("")
+    @late.get("/late")
+    async def get() -> None: ...
+
+    outer.include_router(inner, prefix="/x/{y}")
+    app.include_router(outer, prefix="/v2")
+    app.include_router(outer)
+
+    async def found(*paths: str) -> list[int]:
+        return [(await client.get(path)).status_code for path in paths]
+
+    assert await found("/v2/outer", "/outer", "/outer/x/1/inner/ada/all", "/v2/outer/x/1/inner/ada/all") == [200] * 4
+    assert await found("/", "/inner", "/inner/ada/all", "/v2/outer/inner/ada/all", "/outer/late") == [404] * 5
+    outer.include_router(late)
+    assert await found("/outer/late", "/v2/outer/late", "/late") == [200, 200, 404]
+    assert (await client.post("/v2/outer/late")).headers["allow"] == "GET"
+
+
 async def test_the_access_log_names_the_route_and_the_user(
     app: FastAPI, client: httpx.AsyncClient, logged: list[EventDict]
 ) -> None:

@@ -71,20 +71,29 @@ class Router(APIRouter):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._beginnings: tuple[int, tuple[str, ...]] = (0, ())
+        self._parts: tuple[int, list[str]] = (0, [])
         super().__init__(*args, **{"route_class": Route, **kwargs})
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        known, beginnings = self._beginnings
+        known, parts = self._parts
         if known != len(self.routes):
-            beginnings = tuple({_beginning(route) for route in self.routes})
-            self._beginnings = len(self.routes), beginnings
-        return super().matches(scope) if get_route_path(scope).startswith(beginnings) else (Match.NONE, {})
+            parts = _shortest({_beginning(route) for route in self.routes})
+            self._parts = len(self.routes), parts
+        path = get_route_path(scope)
+        for part in parts:
+            if part in path:  # anywhere: whoever includes this router may have put a prefix before it
+                return super().matches(scope)
+        return Match.NONE, {}
 
 
 def _beginning(route: BaseRoute) -> str:
-    """What every path of the route begins with; nothing for what is no plain route."""
+    """What every path of the route holds, as its beginning; nothing for what is no plain route."""
     return route.path.partition("{")[0] if isinstance(route, APIRoute) else ""
+
+
+def _shortest(parts: set[str]) -> list[str]:
+    """Those that hold no other of them: a path without these is without any."""
+    return [part for part in parts if not any(other in part for other in parts - {part})]
 
 
 def before_commit(request: Request, finish: Finish) -> None:
