@@ -8,6 +8,9 @@ import re
 from pathlib import Path
 from typing import Protocol
 
+_READ = re.compile(r"(?:\\|(?<![:\w\\])(?=:\w)):\w*(?![:\w])")
+"""`:name` alone, and a backslash before it: what `TextClause` and its compiler look for."""
+
 
 class Executes(Protocol):
     """What of `alembic.op` is needed here."""
@@ -72,8 +75,8 @@ def replace(op: Executes, name: str, *, old: int, new: int) -> None:
 
 
 def _literal(statement: str) -> str:
-    """Alembic reads `:name` as a parameter; where it would, the colon is escaped.
+    """Escape what SQLAlchemy's `text`, which Alembic makes of a string, would read as a parameter or as an escape.
 
-    Not after a letter, as in 'elevate:email:': it is no parameter there, and the escape would stay in the text.
+    Nothing else: in 'elevate:email:' or ':approved:v1' there is no parameter, and an escape would stay in the text.
     """
-    return re.sub(r"(?<![:\w]):(?=[A-Za-z_])", r"\\:", statement)
+    return _READ.sub(r"\\\g<0>", statement)
