@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION review_submissions(
   ids uuid[], approvals boolean[], notes text[], versions integer[], request text
 ) RETURNS TABLE (
   verdict text, place bigint, refusal text, facts jsonb, points integer, badges text[],
-  refused_state text, refused_constraint text, refused_table text, refused_message text, refused_detail text
+  refused_state text, refused_constraint text, refused_table text, refused_message text, refused_detail text,
+  refused_context text
 )
 LANGUAGE plpgsql
 AS $$
@@ -46,7 +47,7 @@ BEGIN
   LOOP
     BEGIN
       RETURN QUERY
-      SELECT 'ok', round[d.place], d.refusal, d.facts, d.points, d.badges, NULL, NULL, NULL, NULL, NULL
+      SELECT 'ok', round[d.place], d.refusal, d.facts, d.points, d.badges, NULL, NULL, NULL, NULL, NULL, NULL
       FROM public.decide_submissions(
         caller, ARRAY(SELECT ids[p] FROM unnest(round) p), ARRAY(SELECT approvals[p] FROM unnest(round) p),
         ARRAY(SELECT notes[p] FROM unnest(round) p), ARRAY(SELECT versions[p] FROM unnest(round) p), request) d;
@@ -58,13 +59,14 @@ BEGIN
             caller, ids[place], approvals[place], notes[place], NULL, NULL, versions[place], request) d;
         EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
           GET STACKED DIAGNOSTICS refused_state = RETURNED_SQLSTATE, refused_constraint = CONSTRAINT_NAME,
-            refused_table = TABLE_NAME, refused_message = MESSAGE_TEXT, refused_detail = PG_EXCEPTION_DETAIL;
+            refused_table = TABLE_NAME, refused_message = MESSAGE_TEXT, refused_detail = PG_EXCEPTION_DETAIL,
+            refused_context = PG_EXCEPTION_CONTEXT;
           refusal := 'by the database';
         END;
         RETURN NEXT;
         refusal := NULL; facts := NULL; points := NULL; badges := NULL;
         refused_state := NULL; refused_constraint := NULL; refused_table := NULL;
-        refused_message := NULL; refused_detail := NULL;
+        refused_message := NULL; refused_detail := NULL; refused_context := NULL;
       END LOOP;
     END;
   END LOOP;

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -286,7 +287,7 @@ async def test_a_rule_that_others_keep_the_facts_of_applies_once_there_are_any(
 async def test_the_service_counts_what_a_bulk_decision_answers_politely(
     app: FastAPI, watch: Watch, owner: Database, factory: Factory, as_user: Callable[..., Awaitable[Any]]
 ) -> None:
-    """Badges that refer to nobody: the decision is refused inside its savepoint, the request answers 200."""
+    """Points of a stage that is none: the decision is refused inside its lot, the request answers 200."""
     submission = await factory.submission()
     await as_owner(owner, "DELETE FROM activities WHERE code = 'SHINE'")
     await as_owner(
@@ -302,3 +303,30 @@ async def test_the_service_counts_what_a_bulk_decision_answers_politely(
     assert answer.json()["results"][0]["ok"] is False
     assert await app.state.recorder.flush()
     assert await watch.told("foreign_key_violation", 0) == FIRED
+    async with owner.session() as session:
+        found = await session.execute(text("SELECT count, evidence FROM alert_events"))
+    kind = {"sqlstate": "23503", "constraint": "points_ledger_activity_code_fkey", "table": "points_ledger"}
+    assert [tuple(row) for row in found] == [(1, kind)]
+
+
+async def test_a_trigger_that_fails_inside_a_lot_fires_too(
+    app: FastAPI, watch: Watch, owner: Database, factory: Factory, as_user: Callable[..., Awaitable[Any]]
+) -> None:
+    submission, sound = await factory.submission(), await factory.submission()
+    await as_owner(
+        owner,
+        "ALTER FUNCTION submissions_before_update() RENAME TO submissions_before_it",
+        "CREATE FUNCTION submissions_before_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF NEW.id = '{submission.id}' THEN RAISE EXCEPTION 'out of order'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER z BEFORE UPDATE ON submissions FOR EACH ROW EXECUTE FUNCTION submissions_before_update()",
+    )
+    reviewer = await as_user("REVIEWER")
+    lot = {"decisions": [{"id": str(row.id), "decision": "approve"} for row in (submission, sound)]}
+    with structlog.testing.capture_logs() as lines:
+        answer: httpx.Response = await reviewer.post("/api/review/bulk", json=lot)
+    assert [one["ok"] for one in answer.json()["results"]] == [False, True]
+    logged = [line for line in lines if line["event"] == "database_error"]
+    assert [(line["sqlstate"], line["message"]) for line in logged] == [("P0001", "out of order")]
+    assert await app.state.recorder.flush()
+    await watch.look(0.5)
+    assert await watch.told("amplify_quota_trigger_error", 14.9) == FIRED

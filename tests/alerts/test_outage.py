@@ -15,6 +15,7 @@ from elevate_api.alerts.monitor import AlertMonitor
 from elevate_api.alerts.recorder import Recorder
 from elevate_api.config import AlertSettings, NoticeSettings, Settings
 from elevate_api.kit.db import Address, Database
+from elevate_api.kit.problems import describe
 from elevate_api.ops.migrations import pending_count
 from elevate_api.postgres import EmbeddedServer, ephemeral
 
@@ -137,7 +138,9 @@ async def test_errors_that_could_not_be_written_are_written_later(server: Embedd
         async with database.session() as session:
             await session.execute(text(entry))
     server.stop("fast")
-    recorder.note(violated.value)
+    described = describe(violated.value)
+    assert described is not None
+    recorder.note(described)
     assert not await recorder.flush()
     server.start()
     await recorder.close()

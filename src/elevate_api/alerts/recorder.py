@@ -19,7 +19,7 @@ from elevate_api.alerts.rules import Name
 from elevate_api.kit.aside import aside
 from elevate_api.kit.clock import utcnow
 from elevate_api.kit.db import Address, Database
-from elevate_api.kit.problems import describe
+from elevate_api.kit.problems import DatabaseError, describe
 
 WRITE_SECONDS = 3.0
 RETRY_SECONDS = 5.0
@@ -59,26 +59,25 @@ class Recorder:
         database.error_listeners.append(self._hear_of)
 
     def _hear(self, context: ExceptionContext) -> None:
-        self._hear_of(context.original_exception)
+        described = describe(context.original_exception)
+        if described is not None:
+            self._hear_of(described)
 
-    def _hear_of(self, error: BaseException) -> None:
+    def _hear_of(self, error: DatabaseError) -> None:
         try:
             self.note(error)
         except Exception:  # a broken counter must not cost anybody the answer
             log.exception("database_error_not_counted")
 
-    def note(self, error: BaseException) -> None:
+    def note(self, error: DatabaseError) -> None:
         """Count one error of the database."""
-        described = describe(error)
-        if described is None:
-            return
-        DATABASE_ERRORS.labels(described.sqlstate or "driver").inc()
-        if described.constraint in LIMITS:
-            REFUSALS.labels(described.constraint).inc()
-        rule = rule_of(described)
+        DATABASE_ERRORS.labels(error.sqlstate or "driver").inc()
+        if error.constraint in LIMITS:
+            REFUSALS.labels(error.constraint).inc()
+        rule = rule_of(error)
         if rule is None:
             return
-        evidence = evidence_of(described)
+        evidence = evidence_of(error)
         kind = self._kind(rule, repr(evidence))
         self._counts[kind] += 1
         self._seen[kind] = _Seen(evidence, utcnow())

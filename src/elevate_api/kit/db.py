@@ -16,9 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import NullPool
 
 from elevate_api.kit.bounds import Admission, Bounds, Limits, named
+from elevate_api.kit.problems import DatabaseError, describe
 
 TRANSACTION_POOLER_PORT = 6543
 """Supabase's transaction pooler; port 5432 of the same host is session mode (shared/integrations.md)."""
+OPEN_SECONDS = 5.0
+"""For opening a connection, unless its address says otherwise (`connect_timeout`)."""
 FOREIGN_PARAMETERS = frozenset({"pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size"})
 """Query parameters that are conventions of another ORM; asyncpg would refuse them."""
 
@@ -125,7 +128,7 @@ class Database:
         # Behind a transaction pooler two messages without a transaction may meet two servers; what is not pooled at
         # all has a close to wait for.
         self._direct = pooled and not address.transaction_pooled
-        self.error_listeners: list[Callable[[BaseException], None]] = []
+        self.error_listeners: list[Callable[[DatabaseError], None]] = []
         self.engine: AsyncEngine = create_async_engine(
             address.url,
             connect_args={**self._arguments(), "async_creator_fn": self._bounds.connect},
@@ -137,7 +140,7 @@ class Database:
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     def _arguments(self) -> dict[str, Any]:
-        arguments = {"timeout": 5.0, **self.address.connect_args}
+        arguments = {"timeout": OPEN_SECONDS, **self.address.connect_args}
         if self.address.transaction_pooled:
             # The pooler gives each transaction another server connection: nothing may be remembered on one.
             arguments |= {
@@ -171,6 +174,11 @@ class Database:
         finally:
             pooled.close()
 
+    def report(self, error: DatabaseError) -> None:
+        """Tell `error_listeners` what the engine's own events do not show."""
+        for hear in self.error_listeners:
+            hear(error)
+
     async def _taken(self) -> Any:
         """A connection of the pool. One that cannot be opened raises the driver's own error, not the dialect's."""
         try:
@@ -185,8 +193,9 @@ class Database:
             rows: Sequence[Sequence[Any]] = await pooled.driver_connection.fetch(statement, *arguments)
         except Exception as failure:  # noqa: BLE001  (looked at and raised again)
             error = named(failure, pooled.driver_connection)
-            for hear in self.error_listeners:
-                hear(error)
+            described = describe(error)
+            if described is not None:
+                self.report(described)
             raise _as_sqlalchemy(error, pooled.dbapi_connection, statement) from error
         return rows
 

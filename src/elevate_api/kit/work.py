@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kit.db import Database, database_of
 from elevate_api.kit.metrics import after_commit
+from elevate_api.kit.problems import DatabaseError
 
 Rows = Sequence[Sequence[Any]]
 
@@ -66,6 +67,10 @@ class UnitOfWork:
             note()
         else:
             after_commit(self._session, note)
+
+    def report(self, error: DatabaseError) -> None:
+        """Have counted what a function of the database caught and answered, as if it had been raised."""
+        self._given().report(error)
 
     def _given(self) -> Database:
         if self._database is None:

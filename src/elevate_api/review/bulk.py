@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+import structlog
+
 from elevate_api.kit.context import current_request_id
 from elevate_api.kit.i18n import current_language
 from elevate_api.kit.problems import (
@@ -18,6 +20,8 @@ from elevate_api.review import decisions
 from elevate_api.review.hot import Outcome, Verdict
 from elevate_api.review.schemas import BulkDecision, BulkResult
 from elevate_api.users.caller import Caller
+
+log = structlog.get_logger(__name__)
 
 
 async def decide_all(
@@ -48,7 +52,18 @@ def _result(wanted: BulkDecision, outcome: Outcome, constraints: ConstraintProbl
 
 
 def _named(refused: DatabaseError, constraints: ConstraintProblems) -> Problem:
-    return problem_for(refused, constraints) or InternalError()
+    """As for an error that ends a request: answered by its name, and logged; what nobody foresaw as an error."""
+    foreseen = problem_for(refused, constraints)
+    problem = foreseen or InternalError()
+    (log.error if foreseen is None else log.warning)(
+        "database_error",
+        code=problem.code,
+        sqlstate=refused.sqlstate,
+        constraint=refused.constraint,
+        table=refused.table,
+        message=refused.message[:500],
+    )
+    return problem
 
 
 def _failed(submission_id: UUID, problem: Problem) -> BulkResult:

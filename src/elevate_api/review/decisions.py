@@ -35,7 +35,9 @@ async def decide_many(work: UnitOfWork, caller: Caller, said: list[Verdict]) -> 
     """Each on its own; one outcome for each, in the order given."""
     outcomes = await hot.decide_many(work, caller, said) if said else []
     for one, outcome in zip(said, outcomes, strict=True):
-        if outcome.refusal is None and outcome.refused is None:
+        if outcome.refused is not None:
+            work.report(outcome.refused)
+        elif outcome.refusal is None:
             _count(work, approved=one.approved, points=outcome.points_awarded or 0, badges=outcome.badges_earned)
     return outcomes
 

@@ -105,9 +105,9 @@ _REFUSALS: Mapping[str, Callable[..., Problem]] = {
 
 
 def _outcome(row: Sequence[Any]) -> Outcome:
-    _verdict, _place, refusal, facts, points, badges, state, constraint, table, message, detail = row
+    _verdict, _place, refusal, facts, points, badges, state, constraint, table, message, detail, context = row
     if refusal == BY_DATABASE:
-        refused = DatabaseError(constraint or None, state, detail or None, message, table or None)
+        refused = DatabaseError(constraint or None, state, detail or None, message, table or None, context)
         return Outcome(None, [], refused=refused)
     return Outcome(points, badges or [], None if refusal is None else refusal_of(refusal, facts or {}))
 
