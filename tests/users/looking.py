@@ -29,6 +29,8 @@ async def until_somebody_waits(owner: Database) -> None:
     waiting = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"""
-    async with asyncio.timeout(30), owner.engine.connect() as connection:
+    # Outside a transaction, which would see the same sessions for ever, and not one that is opened a moment later.
+    watcher = owner.engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with asyncio.timeout(30), watcher.connect() as connection:
         while not (await connection.exec_driver_sql(waiting)).scalar():  # noqa: ASYNC110 - another server's locks
             await asyncio.sleep(0.01)
