@@ -1,8 +1,10 @@
 """A ledger with rows, and the means to do to it what nobody may."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy import text
 from tests.ops.commands import behind_the_back, elevate
 from tests.support.factories import Factory
 
@@ -43,6 +45,21 @@ async def sealed(database: Database, **options: object) -> dict[str, object]:
     result = await service.seal(database, "test", **{"batch": 3, **options})  # type: ignore[arg-type]
     assert result.outcome is not None
     return result.outcome
+
+
+async def nobody_is_late(database: Database) -> None:
+    """Until every transaction of the cluster that may have begun by now has ended, those of other tests too.
+
+    A sweep may look no further before that: it knows of transactions and not of which database they are in.
+    """
+    async with database.session() as session:
+        last = await session.scalar(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
+    oldest = -1
+    async with asyncio.timeout(60):
+        while oldest < last:
+            await asyncio.sleep(0.01)
+            async with database.session() as session:
+                oldest = await session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
 
 
 async def proof(database: Database, **options: object) -> Proof:

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import text
-from tests.seal.conftest import Entries, Superuser, proof, sealed
+from tests.seal.conftest import Entries, Superuser, nobody_is_late, proof, sealed
 from tests.support.factories import Factory
 from tests.support.racing import race
 from tests.support.sql import refused
@@ -118,6 +118,7 @@ async def test_a_row_put_into_the_past_is_found_and_named(
 ) -> None:
     await entries(5)
     await sealed(database)
+    await nobody_is_late(database)
     await sealed(database)
     await superuser(STRANGER)
     assert (await sealed(database))["rows"] == 0, "the job must not take it in as if it had been written today"
@@ -234,6 +235,7 @@ async def test_once_nobody_can_be_late_old_rows_are_not_looked_at_again(
     for _ in range(3):
         await sealed(database)
         await _an_hour_passes(owner)
+        await nobody_is_late(database)
     async with database.session() as session:
         floor = await horizon.known_floor(session)
     assert floor > horizon.id_at(utcnow() - horizon.MARGIN)
