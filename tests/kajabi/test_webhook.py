@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -378,3 +379,29 @@ async def test_a_client_that_goes_away_leaves_the_delivery_to_the_job(
     finally:
         service.process = original
     assert [event["status"] for event in await events()] == ["RECEIVED"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_grant_whose_confirmation_is_lost_is_told_as_it_stands(
+    deliver: Deliver, make_user: Make, events: Read, ledger: Read, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """The connection breaks between PostgreSQL's commit and its answer; `again`: of a tag that was granted before."""
+    siti = await make_user(email="siti@school.test")
+    if again:
+        assert (await deliver(hook("77", "siti@school.test", ALL))).json()["status"] == "PROCESSED"
+    once = Database.once
+
+    async def lose(self: Database, statement: str, *arguments: Any) -> Any:
+        rows = await once(self, statement, *arguments)
+        if "kajabi_process" in statement:
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        return rows
+
+    monkeypatch.setattr(Database, "once", lose)
+    answer = await deliver(hook("77", "siti@school.test", ALL, extra="other bytes"))
+    first, *_ = await events()
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "eventId": str(first["id"]), "status": "PROCESSED", "duplicate": again, "pointsAwarded": 20,
+    }  # fmt: skip
+    assert await ledger() == [(siti.id, 20, f"kajabi:77|tag:{ALL}")]

@@ -151,17 +151,20 @@ async def _record_failure(database: Database, work: Work, error: Exception) -> R
     log.warning("kajabi_processing_failed", event_id=str(work.id), kind=kind, exc_info=error)
     try:
         async with database.session() as session:
-            return await _count_failure(session, work.id, kind, hopeless=isinstance(error, EventUnreadable))
+            return await _count_failure(session, work, kind, hopeless=isinstance(error, EventUnreadable))
     except Exception:
         log.exception("kajabi_failure_not_recorded", event_id=str(work.id))
         return Receipt(work.id, work.status)
 
 
-async def _count_failure(session: AsyncSession, event_id: UUID, kind: str, *, hopeless: bool) -> Receipt:
+async def _count_failure(session: AsyncSession, work: Work, kind: str, *, hopeless: bool) -> Receipt:
+    """Where the event is settled all the same, only the word of it was lost: it is told as it stands."""
     events = EventRepository(session)
-    row = await events.get(event_id)
-    if row is None or row.status in FINAL:
-        return Receipt(event_id, Status(row.status) if row else Status.FAILED)
+    row = await events.get(work.id)
+    if row is None:
+        return Receipt(work.id, Status.FAILED)
+    if row.status in FINAL:
+        return _receipt(work, await service.as_it_stands(session, Work.of(row)))
     pause = None if hopeless else pause_after(row.attempts + 1)
-    await events.fail(event_id, kind, pause)
-    return Receipt(event_id, Status.FAILED, parked=pause is None)
+    await events.fail(work.id, kind, pause)
+    return Receipt(work.id, Status.FAILED, parked=pause is None)

@@ -6,6 +6,7 @@ ends UNMATCHED while its person is just being created: whichever of the two come
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,13 +39,22 @@ async def process(
 
     Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable.
     """
+    return (await process_from(session, work, learn_tags, chosen=chosen))[0]
+
+
+async def process_from(
+    session: AsyncSession | UnitOfWork, work: Work, learn_tags: LearnTags, *, chosen: str | None = None
+) -> tuple[Decision, Status]:
+    """As `process`, and the status that it found: not that of `work` when somebody else settled the event since."""
     unit = session if isinstance(session, UnitOfWork) else UnitOfWork(None, within=session)
     for _ in range(ATTEMPTS):
+        if work.status is Status.DUPLICATE:
+            return await as_it_stands(await unit.session(), work), work.status
         if work.status in FINAL or not work.body:
-            return as_it_is(work)
+            return as_it_is(work), work.status
         decision = await _process(unit, work, learn_tags, chosen)
         if decision is not None:
-            return decision
+            return decision, work.status
         work = await load(await unit.session(), work.id)
     raise Unsettled(str(work.id))
 
@@ -136,3 +146,12 @@ def _read(work: Work) -> Delivery:
 
 def as_it_is(work: Work) -> Decision:
     return Decision(work.status, work.error, work.points_awarded, duplicate_of=work.duplicate_of)
+
+
+async def as_it_stands(session: AsyncSession, work: Work) -> Decision:
+    """What a settled event came to; of a duplicate, with how its first stands."""
+    decision = as_it_is(work)
+    first = None if work.duplicate_of is None else await EventRepository(session).get(work.duplicate_of)
+    if first is None:
+        return decision
+    return replace(decision, first_status=Status(first.status), first_points=first.points_awarded)
