@@ -14,9 +14,12 @@ from elevate_api.kit.bounds import Limits
 from elevate_api.kit.db import Address, Database
 from elevate_api.postgres import EmbeddedServer, ephemeral
 
-LIMITS = Limits(statement=0.6, lock=0.4, idle=1.2, transaction=1.2)
-"""Short, so that tests are; the proportions are those of the defaults."""
+LIMITS = Limits(statement=1, lock=0.7, idle=3, transaction=3)
+"""Short, so that tests are, for those in which a limit strikes."""
+ROOMY = Limits(statement=60, lock=60, idle=60, transaction=60)
+"""For those in which none may, however busy the machine is."""
 POOL = 4
+POOL_TIMEOUT = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +40,16 @@ def server() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-async def service_database(server: EmbeddedServer) -> AsyncIterator[Database]:
+def limits() -> Limits:
+    return LIMITS
+
+
+@pytest.fixture
+async def service_database(server: EmbeddedServer, limits: Limits) -> AsyncIterator[Database]:
     """The service's own pool: four connections, short limits, room for four who wait."""
     address = Address.parse(server.dsn("faults", "elevate_app"))
-    database = Database(address, pool_size=POOL, pool_timeout=3, limits=LIMITS, max_waiting=POOL)
+    patience = POOL_TIMEOUT if limits is LIMITS else ROOMY.statement
+    database = Database(address, pool_size=POOL, pool_timeout=patience, limits=limits, max_waiting=POOL)
     yield database
     await database.dispose()
 

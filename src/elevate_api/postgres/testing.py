@@ -77,7 +77,9 @@ def crash(server: EmbeddedServer) -> None:
     status = server.status()
     if status.pid is None:
         raise StartError("there is no server to crash")
-    os.kill(status.pid, signal.SIGKILL)
+    pid = status.pid
+    os.kill(pid, signal.SIGKILL)
+    postmaster.wait_until(lambda: postmaster.identity(pid) is None, _PATIENCE)
     postmaster.end_stragglers(status.cluster, _PATIENCE)
 
 
