@@ -10,7 +10,7 @@ How to add a page
    route in `HIDDEN` of tests/api/test_guards.py. A handler asks for `Visitor`, `SignedIn`, `Reviewer` or `Admin`
    (`visits.py`) and gets a `Visit`: `visit.api.get("/api/...", limit=20)` / `.post(path, body)` / `.delete(path)`
    answer decoded JSON and raise `ApiRefused` (status, code, detail, document), which becomes an error page by itself.
-   Several reads at once: `await asyncio.gather(visit.api.get(...), visit.api.get(...))`. A part of a page that may be
+   Several reads at once: `await together(visit.api.get(...), visit.api.get(...))`. A part of a page that may be
    missing: `await visit.api.attempt("GET", path)`, which answers the `ApiRefused` instead of raising it.
    Answer `visit.page("name.html", **values)`; `visit.fragment("name_part.html", ...)` for what htmx asks for
    (`visit.is_fragment`). Forms: `await visit.form()` answers a dict of the last values (urlencoded).
@@ -26,7 +26,8 @@ How to add a page
    `import { words } from "./app.js"; words("js.saved", { n: 3 })`.
 4. `static/name.js` is a module; load it in block `scripts` with `<script type="module" src="{{ asset('name.js') }}">`.
    No inline script or style, no style attribute, no eval (htmx's `hx-on` and trigger filters need it): the
-   Content-Security-Policy is `default-src 'none'` with 'self' for scripts, styles, images and connections. A script may
+   Content-Security-Policy is `default-src 'none'` with 'self' for scripts, styles, images and connections, these also
+   to Clerk's Frontend API where that is configured (`clerk.py`; static/session.js renews the session). A script may
    set `element.style.x`. Vendored libraries are in static/vendor (uPlot: load `vendor/uPlot.iife.min.js` before the
    module and `vendor/uPlot.min.css` in block `styles`).
 5. Whatever changes something is a POST (or DELETE) sent by htmx or by `send()` of app.js: both carry the header

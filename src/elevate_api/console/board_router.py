@@ -1,6 +1,5 @@
 """The public board, with the visitor's own place beside it."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Response
 
-from elevate_api.console.client import ApiRefused
+from elevate_api.console.client import ApiRefused, together
 from elevate_api.console.pages import PageRouter
 from elevate_api.console.visits import Visit, Visitor
 
@@ -50,7 +49,7 @@ async def board_page(
     visit: Visitor, period: str = "all", cohort: str = "", school: str = "", q: str = "", cursor: str = ""
 ) -> Response:
     wanted = Wanted(period, cohort.strip(), school.strip(), q.strip(), cursor)
-    (board, search_off), own, stats, badges, suggestions = await asyncio.gather(
+    (board, search_off), own, stats, badges, suggestions = await together(
         _board(visit, wanted),
         _own_rank(visit, wanted.period),
         visit.api.attempt("GET", "/api/stats"),

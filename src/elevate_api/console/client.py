@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
@@ -80,6 +81,15 @@ class Api:
         if answer.is_error:
             raise ApiRefused(answer.status_code, document if isinstance(document, dict) else {})
         return document
+
+
+async def together(*reads: Awaitable[Any]) -> list[Any]:
+    """Several reads at once. Raises the first failure once all have ended: none outlives the page that asked for it."""
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 def _word(value: object) -> str:

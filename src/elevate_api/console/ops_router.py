@@ -1,6 +1,5 @@
 """The operator's watch: parts that renew themselves, each able to fail alone."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from fastapi import Response
 
 from elevate_api.console import ops_figures
-from elevate_api.console.client import ApiRefused
+from elevate_api.console.client import ApiRefused, together
 from elevate_api.console.ops_kajabi import STATUSES, events_part
 from elevate_api.console.pages import PageRouter, notice
 from elevate_api.console.visits import Admin, Visit
@@ -34,7 +33,7 @@ router = PageRouter()
 @router.get("/console/ops")
 async def ops_page(visit: Admin) -> Response:
     """Health and alerts are there at once; the browser asks for the other parts."""
-    health, alerts = await asyncio.gather(_health(visit), _alerts(visit))
+    health, alerts = await together(_health(visit), _alerts(visit))
     return visit.page("ops.html", health=health, **alerts)
 
 
@@ -106,7 +105,7 @@ async def _health(visit: Visit) -> Any:
 
 
 async def _alerts(visit: Visit) -> dict[str, Any]:
-    alerts, silences = await asyncio.gather(
+    alerts, silences = await together(
         visit.api.get("/api/admin/alerts", limit=100), visit.api.get("/api/admin/alerts/silences", limit=100)
     )
     items = sorted(alerts["items"], key=lambda alert: (_OPEN_FIRST.index(alert["status"]), alert["rule"]))
@@ -120,7 +119,7 @@ async def _alerts_with(visit: Visit, told: str) -> Response:
 
 
 async def _activity(visit: Visit) -> dict[str, Any]:
-    series, database = await asyncio.gather(
+    series, database = await together(
         visit.api.get("/api/admin/analytics/timeseries"), visit.api.get("/api/admin/ops/database")
     )
     limits = visit.settings.alerts
@@ -134,7 +133,7 @@ async def _activity(visit: Visit) -> dict[str, Any]:
 
 
 async def _views(visit: Visit) -> dict[str, Any]:
-    views, *histories = await asyncio.gather(
+    views, *histories = await together(
         visit.api.get("/api/admin/ops/views"),
         *(visit.api.get("/api/admin/ops/refreshes", view=view, limit=RUNS_SHOWN) for view in VIEWS),
     )
@@ -143,7 +142,7 @@ async def _views(visit: Visit) -> dict[str, Any]:
 
 
 async def _server(visit: Visit) -> dict[str, Any]:
-    connections, queries = await asyncio.gather(
+    connections, queries = await together(
         visit.api.get("/api/admin/ops/connections"), visit.api.get("/api/admin/ops/queries")
     )
     outliers = queries["outliers"]

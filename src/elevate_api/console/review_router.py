@@ -1,6 +1,5 @@
 """The reviewers' desk. Decisions go from its script straight to the API, which is why none is taken here."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
-from elevate_api.console.client import ApiRefused
+from elevate_api.console.client import ApiRefused, together
 from elevate_api.console.evidence import rows_of
 from elevate_api.console.pages import PageRouter, notice
 from elevate_api.console.visits import Admin, Reviewer, Visit
@@ -139,5 +138,5 @@ async def _people(visit: Visit, ids: set[str]) -> dict[str, str]:
 async def _all(visit: Visit, paths: Sequence[str]) -> dict[str, Any]:
     """What each path answers, in parallel; what is refused (erased since, perhaps) is left out."""
     wanted = list(dict.fromkeys(paths))
-    answers = await asyncio.gather(*(visit.api.attempt("GET", path) for path in wanted))
+    answers = await together(*(visit.api.attempt("GET", path) for path in wanted))
     return {path: answer for path, answer in zip(wanted, answers, strict=True) if not isinstance(answer, ApiRefused)}
