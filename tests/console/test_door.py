@@ -1,5 +1,6 @@
 """Signing in and out, and what keeps other sites out, without a browser."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from elevate_api.api import CONSOLE_ROUTERS
 from elevate_api.app import create_app
 from elevate_api.auth import devkeys
 from elevate_api.config import AppSettings, ClerkSettings, ConsoleSettings, EmbeddedSettings, Settings
+from elevate_api.console.client import together
 from elevate_api.kit.db import Database
 
 OWN = {"X-Console": "1", "Sec-Fetch-Site": "same-origin"}
@@ -146,6 +148,34 @@ async def test_pages_carry_a_policy_without_exceptions(client: httpx.AsyncClient
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=", answer.text), path
 
 
+async def test_connections_go_to_clerk_only_where_it_is_configured(
+    client: httpx.AsyncClient, door: httpx.AsyncClient, settings: Settings, database: Database
+) -> None:
+    assert "connect-src 'self' https://clerk.leaps.test;" in await policy_of(client)
+    assert "connect-src 'self';" in await policy_of(door)
+    assert 'name="session"' not in (await door.get("/console/board")).text
+    for issuer, allowed in {
+        "https://leaps.test/__clerk/": " https://leaps.test", "https://clerk.test;script-src": "", "": "",
+    }.items():  # fmt: skip
+        clerk = ClerkSettings.model_validate({"CLERK_ISSUER": issuer, "CLERK_JWT_KEY": settings.clerk.jwt_key})
+        async with client_of(create_app(settings.model_copy(update={"clerk": clerk}), database)) as other:
+            assert f"connect-src 'self'{allowed};" in await policy_of(other)
+
+
+async def policy_of(client: httpx.AsyncClient) -> str:
+    return (await client.get("/console/board")).headers["content-security-policy"]
+
+
+async def test_pages_are_packed_for_those_who_take_that(client: httpx.AsyncClient) -> None:
+    packed = await client.get("/console/board", headers={"Accept-Encoding": "br, gzip;q=0.8"})
+    plain = await client.get("/console/board", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert len(packed.text) == pytest.approx(len(plain.text), abs=20)
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert "Accept-Encoding" in packed.headers["vary"]
+    assert "Accept-Language" in packed.headers["vary"]
+
+
 async def test_static_files_are_kept_for_good_under_their_version(client: httpx.AsyncClient) -> None:
     page = (await client.get("/console/board")).text
     address = re.search(r'href="(/console/static/[0-9a-f]{12}/app\.css)"', page)
@@ -196,6 +226,21 @@ async def test_a_failure_of_the_console_is_a_page_that_tells_nothing(
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.text
     assert "AttributeError" not in answer.text
+
+
+async def test_no_read_outlives_the_page_that_asked_for_it() -> None:
+    ended = []
+
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+        ended.append(True)
+
+    async def broken() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await together(slow(), broken())
+    assert ended == [True]
 
 
 async def test_the_link_that_development_prints_signs_in_and_leaves_no_token_in_the_address(

@@ -63,6 +63,7 @@ async def test_a_decision_goes_from_the_queue_to_the_ledger_to_the_board(console
     await tab.accessible()
     await tab.press("a")
     await tab.sees("Approved: Ibu Perjalanan 1, 50 points.")
+    assert await tab.run("document.querySelector('.notice a').search") == "?q=Ibu%20Perjalanan%201"
     await tab.sees("Nothing is left here", "#detail")
     points = await console.get("/api/me/points", submission.user_id)
     assert points["totalPoints"] == 50

@@ -54,10 +54,14 @@ class Assets:
         if asset is None:
             return None
         headers = {"Cache-Control": FOREVER if version == self.version else BRIEFLY, "Vary": "Accept-Encoding"}
-        encodings = {word.partition(";")[0].strip() for word in request.headers.get("accept-encoding", "").split(",")}
-        if "gzip" not in encodings:
+        if not accepts_gzip(request):
             return Response(asset.plain, media_type=asset.media_type, headers=headers)
         return Response(asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"})
+
+
+def accepts_gzip(request: Request) -> bool:
+    encodings = {word.partition(";")[0].strip() for word in request.headers.get("accept-encoding", "").split(",")}
+    return "gzip" in encodings
 
 
 @cache

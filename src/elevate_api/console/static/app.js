@@ -19,12 +19,13 @@ export function announce(text) {
 
 const NOTICE_SECONDS = 6;
 
-/** Shown in the corner and read out. `action` is {label, run}; then it stays a little longer. */
-export function notify(text, kind = "ok", action = null) {
+/** Shown in the corner and read out. `action` is {label, run}, `link` {label, href}; then it stays a little longer. */
+export function notify(text, kind = "ok", action = null, link = null) {
   const notice = document.createElement("div");
   notice.className = `notice ${kind}`;
   notice.append(Object.assign(document.createElement("span"), { textContent: text }));
   const end = () => notice.remove();
+  if (link) notice.append(Object.assign(document.createElement("a"), { href: link.href, target: "_blank", rel: "noopener", textContent: link.label }));
   if (action) {
     const button = Object.assign(document.createElement("button"), { className: "button small", type: "button", textContent: action.label });
     button.addEventListener("click", () => { end(); action.run(); });
@@ -35,7 +36,7 @@ export function notify(text, kind = "ok", action = null) {
   close.addEventListener("click", end);
   notice.append(close);
   document.getElementById("notices").append(notice);
-  let timer = setTimeout(end, (action || kind === "bad" ? 2 : 1) * NOTICE_SECONDS * 1000);
+  let timer = setTimeout(end, (action || link || kind === "bad" ? 2 : 1) * NOTICE_SECONDS * 1000);
   notice.addEventListener("focusin", () => clearTimeout(timer));
   notice.addEventListener("mouseenter", () => clearTimeout(timer));
   notice.addEventListener("mouseleave", () => { timer = setTimeout(end, NOTICE_SECONDS * 1000); });

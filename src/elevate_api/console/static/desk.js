@@ -204,7 +204,8 @@ function told(entry, outcome) {
     const text = words(approved ? "js.desk.approved" : "js.desk.rejected", { name: entry.name, n: outcome.points ?? 0 });
     const badges = outcome.badges?.length ? ` ${words("js.desk.badges", { n: outcome.badges.length })}` : "";
     const undo = approved && desk.dataset.admin ? { label: words("js.desk.undo"), run: () => revoke(entry.id, entry.name) } : null;
-    notify(text + badges, "ok", undo);
+    const board = approved && { label: words("js.desk.on_board"), href: `/console/board?q=${encodeURIComponent(entry.name)}` };
+    notify(text + badges, "ok", undo, board || null);
   } else conflict(entry, outcome.problem);
   if (current === entry.id || !current) show(rows().find(open)?.dataset.id ?? null);
   dress();
