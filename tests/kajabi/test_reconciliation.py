@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.kajabi.conftest import Deliver, Rows
 from tests.kajabi.deliveries import AI_1, AI_2, hook
 
-from elevate_api.kajabi import replay
+from elevate_api.kajabi import replay, service
 from elevate_api.kit.db import Database
 
 Make = Callable[..., Awaitable[Any]]
@@ -128,6 +128,32 @@ async def test_a_replay_settles_what_can_be_settled_now_and_says_so(
     assert [(row["actor_id"], row["details"]) for row in trail] == [
         (admin.user.id, {"before": "UNMATCHED", "after": "PROCESSED"})
     ] * 2
+
+
+async def test_a_replay_does_not_tell_what_another_settled_meanwhile_as_its_own(
+    deliver: Deliver, as_user: SignIn, make_user: Make, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, other, siti = await as_user("ADMIN"), await as_user("ADMIN"), await make_user(email="other@school.test")
+    load = service.load
+    for contact, many in (("77", False), ("78", True)):
+        event_id = (await deliver(hook(contact, "siti@school.test", AI_2 if many else AI_1))).json()["eventId"]
+        left = [event_id]
+
+        async def loaded_before_a_match(session: Any, event: Any, left: list[str] = left) -> Any:
+            work = await load(session, event)
+            if left:
+                matched = await other.post(f"{EVENTS}/{left.pop()}/match", json={"userId": siti.id})
+                assert matched.status_code == 200
+            return work
+
+        monkeypatch.setattr(service, "load", loaded_before_a_match)
+        path, body = ("replay", {"status": "UNMATCHED"}) if many else (f"{event_id}/replay", None)
+        answer = (await admin.post(f"{EVENTS}/{path}", json=body)).json()
+        if many:
+            assert (answer["examined"], answer["changed"], answer["pointsAwarded"]) == (1, 0, 0)
+        else:
+            assert answer["status"] == "PROCESSED"
+    assert await rows("SELECT details FROM audit_log WHERE action = 'kajabi.replay'") == []
 
 
 async def test_a_long_replay_goes_on_where_it_ended(

@@ -259,6 +259,7 @@ DANGEROUS: tuple[tuple[str, str], ...] = (
     ("bind ana", "bind budi"),
     ("bind ana", "deliver another tag"),
     ("match the waiting event", "match it to another"),
+    ("clerk tells of ana", "replay all that waits"),
     ("match the waiting event", "come with a new address"),
     ("come with a new address", "somebody comes with that address"),
     ("deliver one tag", "deliver it again"),

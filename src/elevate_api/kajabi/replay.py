@@ -46,16 +46,23 @@ class Tally:
 
 async def one(session: AsyncSession, event_id: UUID, actor_id: str | None, learn_tags: LearnTags) -> Decision:
     """Raises NotFound. What cannot be read stays FAILED."""
+    return (await _one(session, event_id, actor_id, learn_tags))[0]
+
+
+async def _one(
+    session: AsyncSession, event_id: UUID, actor_id: str | None, learn_tags: LearnTags
+) -> tuple[Decision, Status]:
+    """With the status before: what somebody else settles at the same moment is not told as done by this replay."""
     work = await service.load(session, event_id)
     try:
-        decision = await service.process(session, work, learn_tags)
+        decision, before = await service.process_from(session, work, learn_tags)
     except EventUnreadable:
-        return service.as_it_is(work)
-    if decision.status is not work.status:
-        details = {"before": work.status.value, "after": decision.status.value}
+        return service.as_it_is(work), work.status
+    if decision.status is not before:
+        details = {"before": before.value, "after": decision.status.value}
         record(session, actor_id=actor_id, action="kajabi.replay", target_type="kajabi_event", target_id=event_id,
                details=details)  # fmt: skip
-    return decision
+    return decision, before
 
 
 async def batch(
@@ -65,7 +72,8 @@ async def batch(
     keys = await queries.oldest(session, status, after, BATCH + 1)
     tally = Tally(last=keys[BATCH - 1] if len(keys) > BATCH else None)
     for _, event_id in keys[:BATCH]:
-        tally.add(status, await _guarded(session, event_id, actor_id, learn_tags))
+        decision, before = await _guarded(session, event_id, actor_id, learn_tags) or (None, status)
+        tally.add(before, decision)
     return tally
 
 
@@ -85,12 +93,10 @@ async def several(
     tally, forecast = Tally(), Forecast(learn_tags)
     for event_id in event_ids:
         async with database.session() as session:
-            before = await service.load(session, event_id)
-            decision = (
-                await _foresee(session, before, forecast)
-                if dry_run
-                else await _guarded(session, event_id, None, learn_tags)
-            )
+            if dry_run:
+                decision: Decision | None = await _foresee(session, await service.load(session, event_id), forecast)
+            else:
+                decision, _ = await _guarded(session, event_id, None, learn_tags) or (None, was)
         tally.add(was, decision)
         progress(1)
     return tally
@@ -108,10 +114,10 @@ async def _foresee(session: AsyncSession, work: Work, forecast: Forecast) -> Dec
 
 async def _guarded(
     session: AsyncSession, event_id: UUID, actor_id: str | None, learn_tags: LearnTags
-) -> Decision | None:
+) -> tuple[Decision, Status] | None:
     try:
         async with session.begin_nested():
-            return await one(session, event_id, actor_id, learn_tags)
+            return await _one(session, event_id, actor_id, learn_tags)
     except Exception:
         log.exception("kajabi_replay_failed", event_id=str(event_id))
         return None
