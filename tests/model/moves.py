@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, cast
 
 from tests.kajabi.deliveries import flat, hook
-from tests.model.programme import ROLES, STAGES, TAGS, Programme, Step, Submission, approvals
+from tests.model.programme import HOURLY, ROLES, STAGES, TAGS, Programme, Step, Submission, approvals
 from tests.support.payloads import payload_for
 
 NAMES = (
@@ -33,6 +33,7 @@ class Chooser:
         self.random = random
         self._programme = programme
         self._number = 0
+        self._eager, self._left = "", 0
 
     @property
     def world(self) -> Programme:
@@ -40,7 +41,13 @@ class Chooser:
 
     def step(self, *, together: bool = False) -> Step:
         self._number += 1
+        if self._left and self.random.random() < 0.8:
+            self._left -= 1
+            return self._one_more(f"s{self._number}")
         weights = {move: weight for move, weight in MOVES.items() if not (together and move in ALONE)}
+        if self.random.random() < 0.01:
+            # Somebody sends in all they have: limits of an hour and of a week are met in a row, or never.
+            self._eager, self._left = self._somebody(), HOURLY + 4
         while True:
             move = self.random.choices(list(weights), list(weights.values()))[0]
             step = self.draw(move, f"s{self._number}")
@@ -142,6 +149,12 @@ class Chooser:
         visibility = self.random.choice(("PRIVATE", "PUBLIC"))
         args = {"stage": stage, "payload": self._payload(stage), "visibility": visibility, **self._key()}
         return Step("submit", label, self._somebody(), args)
+
+    def _one_more(self, label: str) -> Step:
+        """Of the eager: mostly what only the limit of an hour refuses."""
+        stage = self.random.choices(STAGES, (0, 6, 1, 6, 2))[0]
+        args = {"stage": stage, "payload": self._payload(stage), "visibility": "PUBLIC"}
+        return Step("submit", label, self._eager, args)
 
     def _edit(self, label: str) -> Step | None:
         one = self._submission(status="PENDING")

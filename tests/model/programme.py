@@ -164,6 +164,7 @@ class Programme:
         }
         self.boards: dict[str, dict[str, int]] | None = None
         self._changes: list[Change] = []
+        self._matching = False
 
     def copy(self) -> Self:
         return cast("Self", pickle.loads(pickle.dumps(self)))  # noqa: S301 - our own objects, a moment old
@@ -718,10 +719,14 @@ class Programme:
 
     def _match_waiting(self, person: Person, now: datetime) -> None:
         """What waited for this person is settled the moment that it can be, the oldest first."""
+        if self._matching:
+            return  # what a match makes fit comes after what fitted before
+        self._matching = True
         while waiting := [event for event in self.events.values() if self._waits_for(event, person)]:
             for event in waiting:
                 if event.status == "UNMATCHED":
                     self._settle(event, person, now)
+        self._matching = False
 
     def _waits_for(self, event: Event, person: Person) -> bool:
         if event.status != "UNMATCHED":

@@ -76,7 +76,7 @@ MUTATIONS: dict[str, Prepare] = {
     "kajabi goes beyond the cap": function("kajabi_decide", "points_cap - awarded", "points_cap"),
     "an edit raises no version": function("submissions_before_update", "OLD.version + edited::integer", "OLD.version"),
     "eleven an hour": function("submissions_before_insert", ">= hourly_limit", "> hourly_limit"),
-    "the erased keep their contact": function("erase_user", "kajabi_contact_id = NULL", "region = NULL"),
+    "the erased keep their contact": function("erase_user", "kajabi_contact_id = NULL, ", ""),
     "the erased keep what waits": function("erase_user", "WHEN 'PENDING' THEN 'WITHDRAWN'", "WHEN '' THEN ''"),
     "no audit row": function("submit_evidence", "'submission.create'", "'submission.made'"),
     "claims hold nobody off": function("judge_decision", "c.reviewer_id <> reviewer", "false"),

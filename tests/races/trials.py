@@ -117,6 +117,12 @@ async def free(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]
 
 
 WAYS: tuple[Way, ...] = (queued, queued_for_evidence, gated, free)
+CLAIMS = frozenset({"claim", "claim all"})
+"""They pass over what anybody holds, so while a third one holds all evidence there is none to claim."""
+
+
+def ways_for(first: str, second: str) -> tuple[Way, ...]:
+    return tuple(way for way in WAYS if way is not queued_for_evidence or not {first, second} & CLAIMS)
 
 
 async def _ends(first: asyncio.Task[Outcome], second: asyncio.Task[Outcome]) -> tuple[Outcome, Outcome]:
@@ -188,7 +194,7 @@ class Judge:
     theatre: Theatre
     alone: dict[str, Ending]
 
-    async def race(self, first: str, second: str, ways: tuple[Way, ...] = WAYS) -> list[str]:
+    async def race(self, first: str, second: str, ways: tuple[Way, ...]) -> list[str]:
         """Race the pair every way, both orders; what no order explains, in words."""
         forwards = await in_order(self.theatre, first, second)
         backwards = await in_order(self.theatre, second, first)
