@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from elevate_api.cli.patience import PatientProtocol
 GRACE_SECONDS = 10
 """How long running requests may take to end once the service is told to stop; event streams are cut then."""
 BACKLOG = 2048
+DESCRIPTORS = 65_536
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
@@ -25,6 +27,7 @@ def options(**more: Any) -> dict[str, Any]:
     return {
         "loop": "auto",
         "http": PatientProtocol,
+        "ws": "none",
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -50,6 +53,14 @@ def _refusal(host: str, port: int, error: OSError) -> str:
         return f"port {port} of {host} is in use, perhaps by another `elevate`; choose a free one with --port"
     reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
     return f"cannot listen on {host} port {port}: {reason}"
+
+
+def take_descriptors() -> None:
+    """As many connections as the system lets this process have: the usual soft limit is a thousand files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def url_of(host: str, taken: socket.socket) -> str:

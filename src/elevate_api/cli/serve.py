@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from elevate_api.cli.listening import listener, options, terminable, undisturbed
+from elevate_api.cli.listening import listener, options, take_descriptors, terminable, undisturbed
 from elevate_api.cli.runtime import EMBEDDED_DATABASE, embedded_server, load_settings
 from elevate_api.config import Settings
 from elevate_api.kit import logging
@@ -33,6 +33,7 @@ def serve(
     """
     settings = load_settings()
     logging.configure(settings.app.log_level, json=settings.app.production)
+    take_descriptors()
     with listener(host, port):
         pass  # a taken port is said plainly, and before anything is started
     with terminable(), _database(settings), _counting(workers), undisturbed():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 import uuid_utils
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
@@ -189,6 +190,8 @@ class Guard:
             limit = self._limits.of(scope["path"])
             self._check(scope, limit)
             await self._app(scope, _counted(receive, limit), tracking_send)
+        except ClientDisconnect:  # in the middle of the body: nobody is there to be answered, and nothing is broken
+            return
         except Exception as error:
             if started:  # too late for an answer: the server must break the connection off
                 raise
