@@ -61,7 +61,7 @@ async def connect(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
     while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
         await asyncio.sleep(0.01)
     yield lambda: asyncio.open_connection("127.0.0.1", port)
-    server.should_exit = server.force_exit = True  # a connection that is held for good fails its test, and holds no more
+    server.should_exit = server.force_exit = True  # who is never hung up on fails a test, not the run
     await running
 
 
