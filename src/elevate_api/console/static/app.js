@@ -19,7 +19,7 @@ export function announce(text) {
 
 const NOTICE_SECONDS = 6;
 
-/** Shown in the corner and read out. `action` is {label, run}, `link` {label, href}; then it stays a little longer. */
+/** Shown in the corner and read out. `action` is {label, run}, `link` {label, href}; with an action it stays a little longer. */
 export function notify(text, kind = "ok", action = null, link = null) {
   const notice = document.createElement("div");
   notice.className = `notice ${kind}`;
@@ -36,7 +36,7 @@ export function notify(text, kind = "ok", action = null, link = null) {
   close.addEventListener("click", end);
   notice.append(close);
   document.getElementById("notices").append(notice);
-  let timer = setTimeout(end, (action || link || kind === "bad" ? 2 : 1) * NOTICE_SECONDS * 1000);
+  let timer = setTimeout(end, (action || kind === "bad" ? 2 : 1) * NOTICE_SECONDS * 1000);
   notice.addEventListener("focusin", () => clearTimeout(timer));
   notice.addEventListener("mouseenter", () => clearTimeout(timer));
   notice.addEventListener("mouseleave", () => { timer = setTimeout(end, NOTICE_SECONDS * 1000); });

@@ -2,6 +2,7 @@
 // decided goes to the API by way of the outbox.
 import { announce, notify, send, words } from "./app.js";
 import { Outbox } from "./outbox.js";
+import { keeps } from "./session.js";
 
 const desk = document.getElementById("desk");
 const detail = document.getElementById("detail");
@@ -240,7 +241,7 @@ function showWaiting() {
   dress();
 }
 document.addEventListener("session", (event) => { if (!event.detail.over && outbox.signedOut) outbox.now(); });
-byId("waiting").querySelector("button").addEventListener("click", () => { if (outbox.signedOut) location.reload(); else outbox.now(); });
+byId("waiting").querySelector("button").addEventListener("click", () => { if (outbox.signedOut && !keeps()) location.reload(); else outbox.now(); });
 
 // --- asking ---------------------------------------------------------------------------------------------------------
 
