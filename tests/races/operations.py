@@ -12,11 +12,13 @@ from tests.races.scene import CLERK_SECRET, CRON_SECRET, KAJABI_TOKEN, Stage
 from tests.support import tokens
 from tests.support.payloads import payload_for
 
-from elevate_api.attachments.jobs import remove_due
+from elevate_api.analytics import totals
+from elevate_api.attachments.jobs import remove_due, sweep
 from elevate_api.clerk.signature import key_of, sign
 from elevate_api.config import KajabiSettings
 from elevate_api.kajabi import inbox
 from elevate_api.kit import idempotency
+from elevate_api.kit.clock import utcnow
 from elevate_api.ops.ledger_check.recover import recover
 from elevate_api.seal import service as sealing
 from elevate_api.users.erasure import erase_due
@@ -42,6 +44,17 @@ Act = Callable[[Stage, str], Awaitable[Outcome]]
 """Plays on a stage, under a request id."""
 
 
+@dataclass(frozen=True)
+class Operation:
+    """`does`: method and path of a request, `job` or `command` and a name; test_completeness.py reads it."""
+
+    does: str
+    act: Act
+
+    async def __call__(self, stage: Stage, request_id: str) -> Outcome:
+        return await self.act(stage, request_id)
+
+
 def call(
     actor: str,
     method: str,
@@ -50,7 +63,7 @@ def call(
     *,
     key: str | None = None,
     claims: dict[str, Any] | None = None,
-) -> Act:
+) -> Operation:
     """A request of somebody; `{label}` in path and body stands for an id of the scene."""
 
     async def act(stage: Stage, request_id: str) -> Outcome:
@@ -60,7 +73,7 @@ def call(
         filled = None if body is None else json.loads(_fill(json.dumps(body), stage))
         return heard(await stage.client.request(method, _fill(path, stage), json=filled, headers=headers))
 
-    return act
+    return Operation(f"{method} {path}", act)
 
 
 def _fill(text: str, stage: Stage) -> str:
@@ -74,33 +87,33 @@ def heard(answer: httpx.Response) -> Outcome:
     return Outcome(answer.status_code, code, answer.headers.get("retry-after"))
 
 
-def submits(code: str, *, key: str | None = None, **changes: Any) -> Act:
+def submits(code: str, *, key: str | None = None, **changes: Any) -> Operation:
     body = {"activityCode": code, "payload": payload_for(code, **changes), "visibility": "PRIVATE"}
     return call("ana", "POST", "/api/submissions", body, key=key)
 
 
-def decides(who: str, decision: str, label: str, **more: Any) -> Act:
+def decides(who: str, decision: str, label: str, **more: Any) -> Operation:
     return call(who, "POST", f"/api/review/<{label}>/{decision}", {"note": "Seen.", "version": 1, **more})
 
 
-def patches(who: str, person: str, **change: Any) -> Act:
+def patches(who: str, person: str, **change: Any) -> Operation:
     return call(who, "PATCH", f"/api/admin/users/user_{person}", change)
 
 
-def adjusts(who: str, points: int, key: str) -> Act:
+def adjusts(who: str, points: int, key: str) -> Operation:
     body = {"userId": "user_ana", "activityCode": "LEARN", "deltaPoints": points, "reason": "Counted again."}
     return call(who, "POST", "/api/admin/points/adjustments", body, key=key)
 
 
-def delivers(body: bytes) -> Act:
+def delivers(body: bytes) -> Operation:
     async def act(stage: Stage, request_id: str) -> Outcome:
         headers = {"X-Request-ID": request_id}
         return heard(await stage.client.post(f"/api/webhooks/kajabi/{KAJABI_TOKEN}", content=body, headers=headers))
 
-    return act
+    return Operation("POST /api/webhooks/kajabi/<token>", act)
 
 
-def clerk(event: str, person: str, **data: Any) -> Act:
+def clerk(event: str, person: str, **data: Any) -> Operation:
     """A message of Clerk's, signed by Svix; each of its own id."""
 
     async def act(stage: Stage, request_id: str) -> Outcome:
@@ -116,23 +129,23 @@ def clerk(event: str, person: str, **data: Any) -> Act:
             )
         )
 
-    return act
+    return Operation("POST /api/webhooks/clerk", act)
 
 
-def cron(job: str) -> Act:
+def cron(job: str) -> Operation:
     async def act(stage: Stage, request_id: str) -> Outcome:
         headers = {"Authorization": f"Bearer {CRON_SECRET}", "X-Request-ID": request_id}
         return heard(await stage.client.post(f"/api/cron/{job}", headers=headers))
 
-    return act
+    return Operation(f"POST /api/cron/{job}", act)
 
 
-def job(work: Callable[[Stage], Awaitable[object]]) -> Act:
+def job(does: str, work: Callable[[Stage], Awaitable[object]]) -> Operation:
     async def act(stage: Stage, _request_id: str) -> Outcome:
         await work(stage)
         return Outcome(200)
 
-    return act
+    return Operation(does, act)
 
 
 async def _recover(stage: Stage) -> None:
@@ -153,7 +166,7 @@ NEW_ADDRESS = {"email": "ana-new@s.test", "email_verified": True}
 BULK = [{"id": f"<{label}>", "decision": "approve", "version": 1} for label in ("explore", "amplify", "learn")]
 EXTRA = {"code": "EXTRA", "name": "Extra", "criteria": {"type": "points", "atLeast": 20}}
 
-OPERATIONS: dict[str, Act] = {
+OPERATIONS: dict[str, Operation] = {
     # Ana herself
     "submit explore": submits("EXPLORE", school="SMA 9"),
     "submit amplify": submits("AMPLIFY", peersTrained=25, studentsTrained=50),
@@ -224,13 +237,19 @@ OPERATIONS: dict[str, Act] = {
     "daily health": cron("daily-health"),
     "retention": cron("retention"),
     # jobs and commands
-    "erase who is due": job(lambda stage: erase_due(stage.database)),
-    "sweep the inbox": job(lambda stage: inbox.sweep(stage.database, TAGS)),
-    "sweep who waits": job(lambda stage: inbox.sweep_unmatched(stage.database, TAGS)),
-    "remove files": job(lambda stage: remove_due(stage.database, stage.app.state.evidence.storage)),
-    "purge keys": job(_purge),
-    "recover points": job(_recover),
-    "seal": job(lambda stage: sealing.seal(stage.owner, "races")),
+    "erase who is due": job("job erase-due", lambda stage: erase_due(stage.database)),
+    "sweep the inbox": job("job kajabi-inbox", lambda stage: inbox.sweep(stage.database, TAGS)),
+    "sweep who waits": job("job kajabi-unmatched", lambda stage: inbox.sweep_unmatched(stage.database, TAGS)),
+    "remove files": job("job remove-attachments", lambda stage: remove_due(
+        stage.database, stage.app.state.evidence.storage)),
+    "sweep files": job("job sweep-attachments", lambda stage: sweep(
+        stage.database, stage.app.state.evidence.storage, [utcnow().date()])),
+    "purge keys": job("job purge-idempotency-keys", _purge),
+    "fold totals": job("job fold-totals", lambda stage: totals.fold(stage.database)),
+    "count totals anew": job("command analytics rebuild", lambda stage: totals.rebuild(stage.owner, "races")),
+    "recover points": job("command points recover", _recover),
+    "seal": job("job ledger-seal", lambda stage: sealing.seal(stage.owner, "races")),
+    "refresh by hand": call("rina", "POST", "/api/admin/ops/refresh"),
 }  # fmt: skip
 
 DANGEROUS: tuple[tuple[str, str], ...] = (
