@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import csv
 import json
 import subprocess
 import sys
@@ -12,16 +13,24 @@ from typing import Any
 
 from benchmarks.load.place import Place, place
 
-SHED = "shed (503)"
+SHED, UNHEALTHY = "shed (503)", "unhealthy (503)"
 BROKEN_SECONDS = 1.0
 """Latency is broken when one answer in twenty takes longer."""
 KEPT = 0.8
 """Of the best throughput, past saturation: less is a collapse."""
+SATURATED = 0.8
+"""Less of what is asked for is done: this is as much as there is."""
+BEYOND = (2, 4)
+CROWD = 400
+"""More than may use the database or wait for it, on however slow a machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rate. `done` are answers with a result per second, `shed` refusals; times in milliseconds, of results."""
+    """One rate. `done` are answers with a result per second, `shed` refusals; times in milliseconds, of results.
+
+    `unhealthy`: how often the health check's probe found PostgreSQL slower than it should be.
+    """
 
     rate: int
     done: float
@@ -31,6 +40,7 @@ class Step:
     most: float
     board: float
     shed_most: float
+    unhealthy: int
 
 
 def run_locust(where: Place, locust: str, users: int, seconds: int) -> list[dict[str, Any]]:
@@ -39,14 +49,22 @@ def run_locust(where: Place, locust: str, users: int, seconds: int) -> list[dict
         locust, "--headless", "--only-summary", "--json",
         "--locustfile", str(Path(__file__).with_name("locustfile.py")),
         "--host", where.service.url, "--users", str(users), "--spawn-rate", str(max(10, users // 3)),
-        "--run-time", f"{seconds}s", "--stop-timeout", "5", "--reset-stats",
+        "--run-time", f"{seconds}s", "--stop-timeout", "5", "--reset-stats", "--csv", str(where.folder / "rise"),
     ]  # fmt: skip
     done = subprocess.run(command, env=where.environment, check=False, capture_output=True, text=True)  # noqa: S603
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout)
     except json.JSONDecodeError:
         raise SystemExit(f"locust failed:\n{done.stderr[-3000:]}") from None
+    print_failures(where.folder / "rise")
     return found
+
+
+def print_failures(written: Path) -> None:
+    """What locust counted as failed: how often, where, and what came instead of an answer."""
+    with written.with_name(f"{written.name}_failures.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            print(f"failed {row['Occurrences']} times: {row['Method']} {row['Name']}: {row['Error'][:300]}", flush=True)
 
 
 def percentile(entries: list[dict[str, Any]], share: float) -> float:
@@ -75,27 +93,33 @@ def summary(rate: int, entries: list[dict[str, Any]]) -> Step:
         most=percentile(results, 0.95),
         board=percentile([entry for entry in results if entry["name"] == "board"], 0.95),
         shed_most=percentile(refused, 0.95),
+        unhealthy=sum(entry["num_requests"] for entry in entries if entry["name"] == UNHEALTHY),
     )
 
 
 def rise(arguments: argparse.Namespace) -> int:
-    """Each rate for so many seconds; ends two rates after latency broke, with a verdict about what came after."""
-    steps: list[Step] = []
+    """Each rate for so many seconds until latency breaks; then what is too much, twice, four times and a crowd."""
     print("| asked/s | done/s | shed/s | failed | median ms | p95 ms | board p95 ms | shed p95 ms |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     with place({}, arguments.workers) as where:
-        for rate in arguments.rates:
+
+        def at(rate: int) -> Step:
             step = summary(rate, run_locust(where, arguments.locust, rate, arguments.seconds))
-            steps.append(step)
             cells = (step.rate, step.done, step.shed, step.failed, step.half, step.most, step.board, step.shed_most)
             print(f"| {' | '.join(f'{cell:.0f}' for cell in cells)} |", flush=True)
-            if sum(one.done < 0.8 * one.rate for one in steps) > 2:  # noqa: PLR2004
+            return step
+
+        steps: list[Step] = []
+        for rate in arguments.rates:
+            steps.append(at(rate))
+            if steps[-1].done < SATURATED * rate or steps[-1].most > 1000 * BROKEN_SECONDS:
                 break
-    best = max(step.done for step in steps)
-    last = steps[-1]
-    held = last.done >= KEPT * best
-    print(f"\nbest {best:.0f}/s; at {last.rate} asked/s still {last.done:.0f}/s ({last.done / best:.0%})")
-    return 0 if held and not any(step.failed for step in steps) else 1
+        best = max(step.done for step in steps)
+        beyond = [at(rate) for rate in sorted({*(round(factor * best) for factor in BEYOND), CROWD})]
+    for step in beyond:
+        print(f"at {step.rate / best:.0f} times the best of {best:.0f}/s: {step.done / best:.0%} of it done")
+    held = all(step.done >= KEPT * best for step in beyond)
+    return 0 if held and not any(step.failed for step in steps + beyond) else 1
 
 
 def soak(arguments: argparse.Namespace) -> int:
@@ -108,19 +132,24 @@ def soak(arguments: argparse.Namespace) -> int:
         command = [
             arguments.locust, "--headless", "--only-summary", "--json",
             "--locustfile", str(Path(__file__).with_name("locustfile.py")), "--host", where.service.url,
-            "--users", str(arguments.rate), "--spawn-rate", "10", "--run-time", f"{seconds}s",
+            "--users", str(arguments.rate), "--spawn-rate", "10", "--run-time", f"{seconds}s", "--stop-timeout", "5",
+            "--csv", str(where.folder / "soak"),
         ]  # fmt: skip
         with subprocess.Popen(command, env=where.environment, stdout=subprocess.PIPE, stderr=log, text=True) as load:  # noqa: S603
             while load.poll() is None and time.monotonic() - begun < seconds:
                 time.sleep(min(arguments.every, seconds / 10))
                 samples.append(look(where, time.monotonic() - begun))
             output, _ = load.communicate()
+        print_failures(where.folder / "soak")
         step = summary(arguments.rate, json.loads(output))
     steady = samples[len(samples) // 5 :]  # the first fifth warms up
     third = max(1, len(steady) // 3)
     early, late = (sum(one[1] for one in part) / len(part) for part in (steady[:third], steady[-third:]))
     hours = max(1e-9, (steady[-1][0] - steady[0][0]) / 3600 * 2 / 3)
-    print(f"{step.done:.1f}/s done, {step.shed:.2f}/s shed, {step.failed} failed, p95 {step.most:.0f} ms")
+    print(
+        f"{step.done:.1f}/s done, {step.shed:.2f}/s shed, {step.failed} failed, p95 {step.most:.0f} ms, "
+        f"{step.unhealthy} times unhealthy"
+    )
     print(f"memory {early:.1f} -> {late:.1f} MB ({(late - early) / hours:+.1f} MB an hour), connections at most "
           f"{max(one[2] for one in steady)}, open files {steady[0][3]} -> {steady[-1][3]}")  # fmt: skip
     return 0 if late < early * 1.1 and not step.failed else 1

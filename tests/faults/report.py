@@ -6,6 +6,7 @@ leaves the lines of the others. The seed is printed; ELEVATE_FAULTS_SEED repeats
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -32,7 +33,9 @@ def write(rows: Iterable[Row], seed: int, page: Path = PAGE) -> None:
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     old, after = rest.split(END, 1)
     lines = {text.split("|")[1].strip(): text for text in old.splitlines() if text.startswith("| ")}
-    made = f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}"
+    # Recovery is as quick as the machine is free, so it says how busy it was.
+    busy = f"load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    made = f"{datetime.now(UTC):%Y-%m-%d}, seed {seed}, {busy}"
     lines |= {row.fault: f"{line(row)} {made} |" for row in rows if row.times}
     order = [lines[scenario.title] for scenario in SCENARIOS.values() if scenario.title in lines]
     text = "\n".join([HEAD, *order])
