@@ -23,6 +23,7 @@ from elevate_api.ops.ledger_check.recover import recover
 from elevate_api.seal import service as sealing
 from elevate_api.users.erasure import erase_due
 
+DELIVERY = "POST /api/webhooks/kajabi/<token>"
 TAGS = KajabiSettings.model_validate({}).learn_tags
 
 
@@ -110,7 +111,7 @@ def delivers(body: bytes) -> Operation:
         headers = {"X-Request-ID": request_id}
         return heard(await stage.client.post(f"/api/webhooks/kajabi/{KAJABI_TOKEN}", content=body, headers=headers))
 
-    return Operation("POST /api/webhooks/kajabi/<token>", act)
+    return Operation(DELIVERY, act)
 
 
 def clerk(event: str, person: str, **data: Any) -> Operation:

@@ -6,12 +6,15 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
 
-from tests.races.operations import OPERATIONS, Outcome
+from tests.races.operations import DELIVERY, OPERATIONS, Outcome
 from tests.races.scene import GATE, Stage, Theatre
 from tests.support.sql import Connection
 
 from elevate_api.analytics import service as analytics
+from elevate_api.kajabi import inbox
 from elevate_api.ops.ledger_check.verify import differences
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -47,6 +50,9 @@ class Ending:
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(outcome.kind for outcome in self.outcomes)
+
+    def fits(self, other: "Ending") -> bool:
+        return self.state == other.state and self.kinds == other.kinds
 
 
 async def state_of(stage: Stage) -> str:
@@ -85,6 +91,25 @@ async def in_order(theatre: Theatre, *names: str) -> Ending:
         await _old(stage)
         outcomes = [await OPERATIONS[name](stage, f"race-{number}") for number, name in enumerate(names)]
         return Ending(await state_of(stage), tuple(outcomes))
+
+
+async def stored_before(theatre: Theatre, delivery: str, other: str) -> Ending | None:
+    """A delivery is kept first and settled in a transaction of its own: the other operation, between the two.
+
+    None where the delivery is not settled by itself, as it repeats another.
+    """
+    settle, heard = inbox.attempt, list[Outcome]()
+    async with theatre.stage() as stage:
+        await _old(stage)
+
+        async def later(*arguments: Any) -> inbox.Receipt:
+            with patch.object(inbox, "attempt", settle):
+                heard.append(await OPERATIONS[other](stage, "race-1"))
+            return await settle(*arguments)
+
+        with patch.object(inbox, "attempt", later):
+            outcome = await OPERATIONS[delivery](stage, "race-0")
+        return Ending(await state_of(stage), (outcome, *heard)) if heard else None
 
 
 Way = Callable[[Stage, str, str], Awaitable[tuple[Outcome, Outcome]]]
@@ -218,9 +243,22 @@ class Judge:
                 return f"sent away without Retry-After: {outcome}"
         if "busy" in ending.kinds:
             return await self._fault_of_the_other(ending, names)
-        if any(order.state == ending.state and order.kinds == ending.kinds for order in orders):
-            return None
+        for order in orders:
+            if order.fits(ending):
+                return None
+        for order in [between async for between in self._between(*names)]:
+            if order.fits(ending):
+                return None
         return _explain(orders, ending)
+
+    async def _between(self, first: str, second: str) -> AsyncIterator[Ending]:
+        """Endings of a delivery's two transactions with the other operation between them."""
+        for delivery, other in ((first, second), (second, first)):
+            if OPERATIONS[delivery].does == DELIVERY:
+                found = await stored_before(self.theatre, delivery, other)
+                if found is not None:
+                    outcomes = found.outcomes if delivery == first else found.outcomes[::-1]
+                    yield Ending(found.state, outcomes)
 
     async def _fault_of_the_other(self, ending: Ending, names: tuple[str, str]) -> str | None:
         if ending.kinds == ("busy", "busy"):
