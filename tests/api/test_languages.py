@@ -35,7 +35,7 @@ MADE_ELSEWHERE = {
     "kit/problems/validation.py: message_of(item)": "translated by the type of the error",
     "submissions/service.py: message_of(fault)": "translated by the type of the error",
     "kit/strict_json.py: message": "texts of _faults and _fault, below",
-    "cli/patience.py: self._refused": "what is no HTTP asks for no language, and no layer that would translate is reached",
+    "cli/patience.py: self._refused": "what is no HTTP asks for no language, and reaches no layer that would translate",
 }
 """Texts that are no constants where they are raised, and why each is known all the same."""
 
