@@ -20,7 +20,7 @@ from tests.support.cluster import Administrator
 
 ALL = bool(os.environ.get("ELEVATE_TEST_ALL"))
 SEED = int(os.environ.get("RACES_SEED", "0")) or int(time.time() // 86_400)
-SAMPLE = 4
+SAMPLE = 2
 
 
 def chosen() -> list[tuple[str, str]]:
