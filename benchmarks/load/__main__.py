@@ -116,9 +116,11 @@ def rise(arguments: argparse.Namespace) -> int:
                 break
         best = max(step.done for step in steps)
         beyond = [at(rate) for rate in sorted({*(round(factor * best) for factor in BEYOND), CROWD})]
+    best = max(step.done for step in steps + beyond)
     for step in beyond:
-        print(f"at {step.rate / best:.0f} times the best of {best:.0f}/s: {step.done / best:.0%} of it done")
-    held = all(step.done >= KEPT * best for step in beyond)
+        print(f"at {step.rate} asked/s: {step.done / best:.0%} of the best of {best:.0f}/s done")
+    peak = next(step.rate for step in steps + beyond if step.done == best)
+    held = all(step.done >= KEPT * best for step in beyond if step.rate > peak)
     return 0 if held and not any(step.failed for step in steps + beyond) else 1
 
 
