@@ -41,6 +41,8 @@ class Journal:
     """Every Idempotency-Key that was ever sent, acknowledged or not."""
     surprises: Counter[str] = field(default_factory=Counter)
     """Answers that nothing explains; a 500 is one."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why what was refused was refused, for whoever never learns how it ended."""
     retried: int = 0
     refused: int = 0
     reads: int = 0
@@ -97,7 +99,8 @@ class Traffic:
                 await asyncio.gather(*self._tasks)
         except TimeoutError as error:
             raise AssertionError(
-                f"somebody never learns how it ended: {self._open}, {self.journal.surprises}"
+                f"somebody never learns how it ended: {self._open}, {self.journal.surprises},"
+                f" {self.journal.reasons.most_common(3)}"
             ) from error
         finally:
             for task in self._tasks:
@@ -150,6 +153,7 @@ class Traffic:
             return None
         if answer.status_code in {429, 503} or _is_code(answer, "IDEMPOTENCY_KEY_IN_USE"):
             self.journal.refused += 1
+            self.journal.reasons[f"{method} {path[:40]} -> {answer.status_code} {answer.text[:300]}"] += 1
             return None
         if answer.status_code == httpx.codes.UNAUTHORIZED and who is not None:
             self._tokens.pop(who, None)  # the clock may have been moved between the signature and its verification
