@@ -265,7 +265,7 @@ async def test_an_administrator_undoes_right_after_and_from_the_recent_list(cons
 
     await tab.press("a")
     await tab.sees("Approved: Guru 2")
-    await tab.click("#recent summary")
+    await until(lambda: unfolded(tab))
     await tab.sees("Ibu Admin", "#recent-list")
     await tab.accessible()
     await tab.click(f".undo[data-id='{made[1].id}']")
@@ -353,3 +353,11 @@ async def test_the_desk_is_for_reviewers(
     assert await tab.count("#queue") == 0
     await tab.accessible()
     tab.forgive(status)
+
+
+async def unfolded(tab: Tab) -> bool:
+    """The list of recent approvals; a click may miss while what stands above it changes."""
+    is_open = "document.getElementById('recent').open"
+    if not await tab.run(is_open):
+        await tab.click("#recent summary")
+    return bool(await tab.run(is_open))

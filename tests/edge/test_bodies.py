@@ -1,6 +1,7 @@
 """Bodies made to break a reader, on every kind of route that takes one, against `elevate serve`."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,13 +13,14 @@ from tests.support import tokens
 from tests.support.service import Service
 
 MEBIBYTE = 1024 * 1024
+A_DAY = int(time.time()) + 86_400  # this file is read long before its tests run
 JSON = {"Content-Type": "application/json"}
 SIGNED = {"webhook-id": "msg_1", "webhook-timestamp": "1700000000", "webhook-signature": "v1,bm90aGluZw=="}
 ROUTES: dict[str, tuple[str, dict[str, str]]] = {
-    "/api/submissions": ("POST", tokens.bearer("teacher")),
-    "/api/me": ("PATCH", tokens.bearer("teacher")),
-    "/api/review/bulk": ("POST", tokens.bearer("reviewer")),
-    "/api/admin/points/adjustments": ("POST", {**tokens.bearer("admin"), "Idempotency-Key": "edge"}),
+    "/api/submissions": ("POST", tokens.bearer("teacher", exp=A_DAY)),
+    "/api/me": ("PATCH", tokens.bearer("teacher", exp=A_DAY)),
+    "/api/review/bulk": ("POST", tokens.bearer("reviewer", exp=A_DAY)),
+    "/api/admin/points/adjustments": ("POST", {**tokens.bearer("admin", exp=A_DAY), "Idempotency-Key": "edge"}),
     "/api/webhooks/kajabi": ("POST", {"X-Webhook-Secret": "kajabi-secret-of-the-edge-run"}),
     "/api/webhooks/kajabi/kajabi-token-of-the-edge-run": ("POST", {}),
     "/api/webhooks/clerk": ("POST", SIGNED),

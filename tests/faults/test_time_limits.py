@@ -1,6 +1,7 @@
 """No request waits for ever: what each bound does, on a real server that is frozen, locked or crowded."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from tests.support.waiting import until
 
 from elevate_api.addresses import limits_of
 from elevate_api.config import Settings
-from elevate_api.kit.bounds import NO_LIMITS, Limits, take_time
+from elevate_api.kit.bounds import NO_LIMITS, Bounds, Limits, take_time
 from elevate_api.kit.db import OPEN_SECONDS, Address, Database
 from elevate_api.kit.jobs import run_single_flight
 from elevate_api.kit.problems import DatabaseUnavailable, as_problem
@@ -266,6 +267,47 @@ async def test_work_that_is_known_to_take_long_gets_its_time_and_the_next_one_do
     async with service_database.session() as session:
         assert await session.scalar(text("SHOW statement_timeout")) == "1s"
     assert service_database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def message(kind: bytes, *parts: bytes) -> bytes:
+    """Of PostgreSQL's protocol: https://www.postgresql.org/docs/current/protocol-message-formats.html."""
+    body = b"".join(parts)
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+async def test_a_transaction_whose_end_the_network_swallowed_holds_no_lock_for_good(
+    server: EmbeddedServer, owner_database: Database
+) -> None:
+    """Between Execute and Sync neither a statement runs nor is a transaction idle: only the whole is bounded."""
+    limits = Limits(statement=1, lock=1, idle=1, transaction=0.5)
+    socket = Address.parse(server.dsn("faults", "elevate_app"))
+    place = f"{socket.url.query['host']}/.s.PGSQL.{socket.url.port or socket.url.query.get('port', 5432)}"
+    reader, writer = await asyncio.open_unix_connection(place)
+
+    async def ready() -> None:
+        while (kind := await reader.readexactly(1)) != b"Z":
+            assert kind != b"E"
+            await reader.readexactly(struct.unpack("!I", await reader.readexactly(4))[0] - 4)
+        await reader.readexactly(5)
+
+    start = message(b"", struct.pack("!I", 196_608), b"user\0elevate_app\0database\0faults\0\0")
+    writer.write(start)
+    await ready()
+    writer.write(message(b"Q", Bounds(limits, transaction_pooled=False)._statement.encode(), b"\0"))
+    await ready()
+    lock = b"SELECT pg_advisory_xact_lock(4711)\0"
+    writer.write(message(b"P", b"\0", lock, b"\0\0") + message(b"B", bytes(8)) + message(b"E", bytes(5)))
+
+    async def is_free() -> bool:
+        async with owner_database.session() as session:
+            return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(4711)")))
+
+    async def is_held() -> bool:
+        return not await is_free()
+
+    await until(is_held)
+    await until(is_free, seconds=30)
+    writer.close()
 
 
 async def test_a_job_may_take_longer_than_a_request(service_database: Database) -> None:

@@ -18,7 +18,13 @@ Connect = Callable[[], Awaitable[Connection]]
 PEOPLE = 25
 STATUSES = ("PENDING", "APPROVED", "REJECTED", "WITHDRAWN", "REVOKED")
 # What may end a worker's transaction: it was killed, gave way in a deadlock or a race, or broke a rule of the tables.
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.PostgresError, OSError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver was in the middle of something when its backend was killed
+    asyncpg.PostgresError,
+    OSError,
+)
 
 
 class Enough(Exception):

@@ -25,6 +25,9 @@ CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 """What the server is given to say that its own limit has struck, before the connection is broken off."""
 _TIMER = "elevate_deadline"
+# Where it exists (PostgreSQL 17): between a statement and the end of its transaction older limits watch nothing, and
+# a network that swallows that end would leave the transaction and its locks standing until a keepalive finds out.
+_WHOLE = "SELECT set_config(name, '{value}', {local}) FROM pg_settings WHERE name = 'transaction_timeout'"
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +65,11 @@ class Bounds:
     def __init__(self, limits: Limits | None, *, transaction_pooled: bool) -> None:
         self._seconds = limits.transaction if limits is not None else None
         chosen = limits.settings() if limits is not None and not transaction_pooled else {}
-        self._statement = "; ".join(f"SET {name} = '{value}'" for name, value in chosen.items())
+        statements = [f"SET {name} = '{value}'" for name, value in chosen.items()]
+        if chosen and self._seconds is not None:
+            whole = round((self._seconds + GRACE_SECONDS) * 1000)
+            statements.append(_WHOLE.format(value=f"{whole}ms", local="false"))
+        self._statement = "; ".join(statements)
         self._connecting: WeakKeyDictionary[Any, asyncio.TimerHandle] = WeakKeyDictionary()
 
     async def connect(self, *arguments: Any, **options: Any) -> Any:
@@ -115,7 +122,13 @@ async def take_time(work: AsyncSession | AsyncConnection, seconds: float) -> Non
     settings = Limits(seconds, seconds, seconds).settings()
     chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
     await connection.execute(text(f"SELECT {chosen}"))
+    await unlimited(connection)
     _arm(connection.sync_connection, seconds + GRACE_SECONDS)
+
+
+async def unlimited(connection: AsyncConnection) -> None:
+    """Let the server not end this transaction as a whole; such a limit can be lifted once it runs, and not moved."""
+    await connection.execute(text(_WHOLE.format(value="0", local="true")))
 
 
 def deadline(connection: AsyncConnection, seconds: float | None) -> None:

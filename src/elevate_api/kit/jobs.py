@@ -12,7 +12,7 @@ from sqlalchemy import Index, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from elevate_api.kit.bounds import deadline
+from elevate_api.kit.bounds import deadline, unlimited
 from elevate_api.kit.db import Database
 from elevate_api.kit.orm import Base, uuid_pk
 
@@ -82,6 +82,7 @@ async def run_single_flight(database: Database, name: str, triggered_by: str, wo
 
 async def _take_lock(keeper: AsyncConnection, name: str) -> bool:
     await keeper.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    await unlimited(keeper)
     statement = text("SELECT pg_try_advisory_xact_lock(hashtextextended('elevate:job:' || :name, 0))")
     return bool(await keeper.scalar(statement, {"name": name}))
 
