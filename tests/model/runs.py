@@ -33,8 +33,9 @@ from elevate_api.kit.db import Address, Database
 
 Prepare = Callable[[Connection], Coroutine[Any, Any, None]]
 LIMITED = ("RATE_LIMIT_ANONYMOUS", "RATE_LIMIT_READS", "RATE_LIMIT_WRITES")
-SEED = int(os.environ.get("MODEL_SEED", "0")) or int(time.time())
-"""`MODEL_SEED=...` repeats a run."""
+SEED = int(os.environ.get("MODEL_SEED", "20261123"))
+"""`MODEL_SEED=...` plays another one. Fixed until the board that misses somebody after a refresh is understood, which
+seeds 1795401288 (play 0) and 20261123 (play 1) show."""
 
 
 def settings_of(administrator: Administrator, name: str) -> Settings:
