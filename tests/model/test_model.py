@@ -19,7 +19,7 @@ from tests.support.cluster import Administrator
 
 SECONDS = float(os.environ.get("MODEL_SECONDS", "300"))
 """How long the long play lasts: `MODEL_SECONDS=14400 scripts/test --all tests/model` plays for four hours."""
-EPISODES, STEPS = 2, 450
+STEPS = 450
 
 
 @pytest.mark.parametrize("number", [0])
