@@ -22,7 +22,7 @@ SECONDS = float(os.environ.get("MODEL_SECONDS", "300"))
 STEPS = 450
 
 
-@pytest.mark.parametrize("number", [0])
+@pytest.mark.parametrize("number", range(2))
 async def test_the_service_does_what_the_rules_say(administrator: Administrator, number: int) -> None:
     seed = f"{SEED}-{number}"
     counts = await episode(administrator, seed, STEPS)
