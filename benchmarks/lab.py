@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 import asyncpg
 import psutil
@@ -31,6 +31,21 @@ T = TypeVar("T")
 CONNECTIONS = 16
 _UNBOUND = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 """The service's role has limits, which its own long work lifts as well."""
+
+
+class Load(TypedDict, total=False):
+    """How a client sends: in turn and again and again, or with `repeat` false each request once.
+
+    `pin` gives server and load a processor each: for answers from memory, where nobody else works. With a `rate` so
+    many requests a second are sent and no more; latencies then count from when a request was due.
+    """
+
+    connections: int
+    seconds: float
+    repeat: bool
+    expected: Sequence[int]
+    pin: bool
+    rate: float
 
 
 class BenchDatabase:
@@ -235,48 +250,21 @@ class Lab:
         """Where a round of a baseline takes minutes."""
         return not self.scale.copies
 
-    def load(
-        self,
-        server: servers.Server,
-        requests: Sequence[bytes],
-        *,
-        connections: int = CONNECTIONS,
-        seconds: float | None = None,
-        repeat: bool = True,
-        expected: Sequence[int] = (200,),
-        pin: bool = False,
-        rate: float = 0,
-    ) -> Measured:
-        """Requests per second, with latencies in `details`. Requests are sent in turn; without `repeat` each once.
-
-        `pin` gives server and load a processor each: for answers from memory, where nobody else works. With a `rate`
-        so many requests a second are sent and no more; latencies then count from when a request was due.
-        """
-        outcome = self.load_report(
-            server, requests, connections=connections, seconds=seconds, repeat=repeat, expected=expected, pin=pin,
-            rate=rate,
-        )  # fmt: skip
+    def load(self, server: servers.Server, requests: Sequence[bytes], **how: Unpack[Load]) -> Measured:
+        """Requests per second, with latencies in `details`."""
+        outcome = self.load_report(server, requests, **how)
         details = {name: value for name, value in outcome.items() if name.endswith("_ms")}
         done = outcome["requests"]
         return Measured(done / outcome["seconds"], done, {**details, "client_share": outcome["client_share"]})
 
-    def load_report(self, server: servers.Server, requests: Sequence[bytes], **options: Any) -> dict[str, Any]:
+    def load_report(self, server: servers.Server, requests: Sequence[bytes], **how: Unpack[Load]) -> dict[str, Any]:
         """The client's own report of one round; CheckFailed for an answer of another status."""
-        with self.background_load(server, requests, **options) as finish:
+        with self.background_load(server, requests, **how) as finish:
             return finish()
 
     @contextmanager
     def background_load(
-        self,
-        server: servers.Server,
-        requests: Sequence[bytes],
-        *,
-        connections: int = CONNECTIONS,
-        seconds: float | None = None,
-        repeat: bool = True,
-        expected: Sequence[int] = (200,),
-        pin: bool = False,
-        rate: float = 0,
+        self, server: servers.Server, requests: Sequence[bytes], **how: Unpack[Load]
     ) -> Iterator[Callable[[], dict[str, Any]]]:
         """A client under way beside the block; the yielded function waits for its report."""
         path = Path(tempfile.mkstemp(dir=self.folder, suffix=".requests")[1])
@@ -287,10 +275,11 @@ class Lab:
                 spans.append((place, place + len(one)))
                 place += len(one)
         job = {
-            "port": server.port, "requests": str(path), "spans": spans, "repeat": repeat, "connections": connections,
-            "seconds": seconds or self.seconds_per_round, "expected": list(expected), "rate": rate,
+            "port": server.port, "requests": str(path), "spans": spans, "repeat": how.get("repeat", True),
+            "connections": how.get("connections", CONNECTIONS), "seconds": how.get("seconds", self.seconds_per_round),
+            "expected": list(how.get("expected", (200,))), "rate": how.get("rate", 0),
         }  # fmt: skip
-        pin = pin and not self.quick
+        pin = how.get("pin", False) and not self.quick
         if pin:
             server.pin(0)
         process = subprocess.Popen(
