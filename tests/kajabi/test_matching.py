@@ -196,3 +196,35 @@ async def test_an_address_that_moves_to_another_person_during_a_delivery_does_no
         delivery = asyncio.create_task(deliver(flat("77", "siti@school.test")))
     assert (await delivery).status_code == 200
     assert await statuses(events) == ["PROCESSED", "PROCESSED"]
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        "UPDATE users SET email = 'new@school.test' WHERE id = 'user_siti'",
+        "UPDATE users SET email_verified = false WHERE id = 'user_siti'",
+    ],
+)
+async def test_who_gave_up_the_address_while_a_delivery_waited_for_them_is_not_its_person(
+    deliver: Deliver, make_user: Make, owner: Database, events: Read, leaves: str
+) -> None:
+    await make_user(id="user_siti", email="siti@school.test")
+    async with owner.session() as session:
+        await session.execute(text(leaves))
+        delivery = asyncio.create_task(deliver(hook("77", "siti@school.test")))
+        await waits_for_a_lock(owner)
+    assert (await delivery).json()["status"] == "UNMATCHED"
+    assert [event["user_id"] for event in await events()] == [None]
+
+
+async def test_a_contact_given_up_while_a_delivery_waited_leaves_the_address_to_decide(
+    deliver: Deliver, make_user: Make, owner: Database, events: Read
+) -> None:
+    await make_user(id="user_old", kajabi_contact_id="77")
+    await make_user(id="user_siti", email="siti@school.test")
+    async with owner.session() as session:
+        await session.execute(text("UPDATE users SET kajabi_contact_id = NULL WHERE id = 'user_old'"))
+        delivery = asyncio.create_task(deliver(hook("77", "siti@school.test")))
+        await waits_for_a_lock(owner)
+    assert (await delivery).json()["status"] == "PROCESSED"
+    assert [event["user_id"] for event in await events()] == ["user_siti"]
