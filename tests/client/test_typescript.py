@@ -31,7 +31,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> str:
     document, schema = folder / "openapi.json", folder / "schema.d.ts"
     openapi(document)
     command = [ROOT / "scripts" / "client", document, schema]
-    with (CLIENT / "package.json").open("rb") as turn:  # another worker of this run may be at it
+    with (CLIENT / "package-lock.json").open("rb") as turn:  # another worker of this run, or .ci/run, may be at it
         fcntl.flock(turn, fcntl.LOCK_EX)
         done = subprocess.run(
             command,

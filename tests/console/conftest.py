@@ -63,7 +63,7 @@ def axe() -> None:
         pytest.skip("npm is not installed, which brings axe-core (Debian: apt-get install npm)")
     folder = AXE.parents[2]
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    with lock.open("rb") as turn:  # another worker of this run may be at it
+    with lock.open("rb") as turn:  # another worker of this run, or .ci/run, may be at it
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
             command = ["npm", "--prefix", str(folder), "ci", "--loglevel=error", "--ignore-scripts"]
