@@ -62,6 +62,20 @@ def test_it_migrates_up_down_and_up_and_takes_the_service_on_afterwards(server: 
     assert outside_the_loop(lambda: asyncio.run(open_to_the_service())) == []
 
 
+async def test_the_services_role_has_every_time_limit_that_this_version_knows_and_the_owner_none(
+    server: EmbeddedServer, service: Connection
+) -> None:
+    """Behind a transaction pooler they are all that bounds a transaction on the server."""
+    limits = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "20s"}
+    if server.binaries.major >= 17:
+        limits["transaction_timeout"] = "20s"
+    owner = await asyncpg.connect(server.dsn("product"))
+    for name, value in limits.items():
+        assert await service.fetchval(f"SHOW {name}") == value
+        assert await owner.fetchval(f"SHOW {name}") == "0"
+    await owner.close()
+
+
 async def test_the_service_writes_a_row_of_each_kind(service: Connection) -> None:
     await add_person(service, "ayu")
     await add_person(service, "rina", "ADMIN")

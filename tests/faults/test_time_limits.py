@@ -3,7 +3,7 @@
 import asyncio
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -21,6 +21,7 @@ from tests.support.waiting import until
 
 from elevate_api.addresses import limits_of
 from elevate_api.config import Settings
+from elevate_api.exports.snapshot import snapshot
 from elevate_api.kit.bounds import NO_LIMITS, Bounds, Limits, take_time
 from elevate_api.kit.db import OPEN_SECONDS, Address, Database
 from elevate_api.kit.jobs import run_single_flight
@@ -319,23 +320,64 @@ async def test_a_job_may_take_longer_than_a_request(service_database: Database) 
     assert result.outcome == {"ok": True}
 
 
-async def test_the_defaults_of_the_role_hold_where_sessions_belong_to_a_pooler(
+@pytest.fixture
+async def limited_role(
     server: EmbeddedServer, owner_database: Database, settings: Settings
-) -> None:
+) -> AsyncIterator[dict[str, str]]:
+    """Its defaults, as `elevate db app-role` sets them, by the names that this server knows."""
     server.psql("GRANT elevate_app TO elevate WITH ADMIN OPTION")
     server.psql("ALTER ROLE elevate CREATEROLE")
     async with owner_database.session() as session:
         await ensure_service_role(session, limits=limits_of(settings))
+        knows_whole = await session.scalar(text("SELECT current_setting('server_version_num')::int >= 170000"))
+    limits = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "15s"}
+    yield limits | ({"transaction_timeout": "20s"} if knows_whole else {})
+    server.psql("ALTER ROLE elevate_app RESET ALL")
+
+
+async def shown(database: Database, names: Iterable[str]) -> dict[str, str]:
+    async with database.session() as session:
+        return {name: await session.scalar(text(f"SHOW {name}")) for name in names}
+
+
+async def test_the_defaults_of_the_role_hold_where_sessions_belong_to_a_pooler(
+    server: EmbeddedServer, limited_role: dict[str, str]
+) -> None:
+    address = Address.parse(server.dsn("faults", "elevate_app"), pooled=True)
+    database = Database(address, limits=Limits(statement=1))
+    assert await shown(database, limited_role) == limited_role
+    await database.dispose()
+
+
+async def test_the_roles_defaults_bind_neither_a_command_nor_an_export_nor_the_owner(
+    server: EmbeddedServer, owner_database: Database, limited_role: dict[str, str]
+) -> None:
+    command = Database(Address.parse(server.dsn("faults", "elevate_app")), pooled=False, limits=NO_LIMITS)
+    for unbound in (command, owner_database):
+        assert await shown(unbound, limited_role) == dict.fromkeys(limited_role, "0")
+
+    pooled = Database(Address.parse(server.dsn("faults", "elevate_app"), pooled=True))
+    async with snapshot(pooled) as connection:
+        for name in limited_role.keys() - {"lock_timeout"}:  # nobody else locks what an export reads
+            assert await connection.fetchval(f"SHOW {name}") == "0"
+    await pooled.dispose()
+
+
+async def test_what_takes_long_is_given_its_time_behind_a_pooler_as_well(
+    server: EmbeddedServer, owner_database: Database, settings: Settings
+) -> None:
+    server.psql("ALTER ROLE elevate_app SET statement_timeout = '300ms'")
+    if server.binaries.major >= 17:
+        server.psql("ALTER ROLE elevate_app SET transaction_timeout = '500ms'")
     try:
         address = Address.parse(server.dsn("faults", "elevate_app"), pooled=True)
-        database = Database(address, limits=Limits(statement=1))
+        database = Database(address, limits=LIMITS)
         async with database.session() as session:
-            assert await session.scalar(text("SHOW statement_timeout")) == "10s"
-            assert await session.scalar(text("SHOW lock_timeout")) == "3s"
-            assert await session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "15s"
+            await take_time(session, 20)
+            await session.execute(text("SELECT pg_sleep(0.8)"))
+        with pytest.raises(DBAPIError):
+            async with database.session() as session:
+                await session.execute(text("SELECT pg_sleep(5)"))
         await database.dispose()
-        command = Database(Address.parse(server.dsn("faults", "elevate_app")), pooled=False, limits=NO_LIMITS)
-        async with command.session() as session:
-            assert await session.scalar(text("SHOW statement_timeout")) == "0"
     finally:
         server.psql("ALTER ROLE elevate_app RESET ALL")

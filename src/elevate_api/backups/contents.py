@@ -9,6 +9,7 @@ import asyncpg
 
 from elevate_api.backups.errors import BackupFailed
 from elevate_api.backups.manifest import Snapshot, TableContents
+from elevate_api.kit.bounds import WHOLE_LIFTED
 from elevate_api.kit.db import Address
 
 OUR_EXTENSIONS = ("pg_trgm",)
@@ -67,6 +68,7 @@ async def snapshot(connection: Any) -> AsyncIterator[str]:
     """A read-only transaction whose view others can share: the snapshot's name for `pg_dump --snapshot`."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        await connection.execute(WHOLE_LIFTED)
         yield await connection.fetchval("SELECT pg_export_snapshot()")
 
 

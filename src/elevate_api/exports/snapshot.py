@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import structlog
 
+from elevate_api.kit.bounds import WHOLE_LIFTED
 from elevate_api.kit.db import Database
 from elevate_api.kit.problems import DatabaseUnavailable
 
@@ -31,6 +32,7 @@ async def snapshot(database: Database) -> AsyncIterator[asyncpg.Connection]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 await connection.execute("SET LOCAL statement_timeout = 0")
                 await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                await connection.execute(WHOLE_LIFTED)
                 yield connection
     finally:
         await asyncio.shield(_close(connection))

@@ -28,6 +28,8 @@ _TIMER = "elevate_deadline"
 # Where it exists (PostgreSQL 17): between a statement and the end of its transaction older limits watch nothing, and
 # a network that swallows that end would leave the transaction and its locks standing until a keepalive finds out.
 _WHOLE = "SELECT set_config(name, '{value}', {local}) FROM pg_settings WHERE name = 'transaction_timeout'"
+WHOLE_LIFTED = _WHOLE.format(value="0", local="true")
+"""Lets the server not end this transaction as a whole; such a limit can be lifted once it runs, and not moved."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,10 @@ class Limits:
         }
         return {name: f"{round(seconds * 1000)}ms" for name, seconds in values.items()}
 
+    def whole(self) -> str:
+        """The value of `transaction_timeout`, which PostgreSQL knows from 17 on; later than our own timer."""
+        return "0" if self.transaction is None else f"{round((self.transaction + GRACE_SECONDS) * 1000)}ms"
+
 
 NO_LIMITS = Limits(statement=0, lock=0, idle=0, transaction=None)
 """For commands, whatever the role's defaults are: somebody sits before them, and can end them."""
@@ -66,9 +72,8 @@ class Bounds:
         self._seconds = limits.transaction if limits is not None else None
         chosen = limits.settings() if limits is not None and not transaction_pooled else {}
         statements = [f"SET {name} = '{value}'" for name, value in chosen.items()]
-        if chosen and self._seconds is not None:
-            whole = round((self._seconds + GRACE_SECONDS) * 1000)
-            statements.append(_WHOLE.format(value=f"{whole}ms", local="false"))
+        if chosen and limits is not None:
+            statements.append(_WHOLE.format(value=limits.whole(), local="false"))
         self._statement = "; ".join(statements)
         self._connecting: WeakKeyDictionary[Any, asyncio.TimerHandle] = WeakKeyDictionary()
 
@@ -127,8 +132,8 @@ async def take_time(work: AsyncSession | AsyncConnection, seconds: float) -> Non
 
 
 async def unlimited(connection: AsyncConnection) -> None:
-    """Let the server not end this transaction as a whole; such a limit can be lifted once it runs, and not moved."""
-    await connection.execute(text(_WHOLE.format(value="0", local="true")))
+    """Let the server not end this transaction as a whole."""
+    await connection.execute(text(WHOLE_LIFTED))
 
 
 def deadline(connection: AsyncConnection, seconds: float | None) -> None:

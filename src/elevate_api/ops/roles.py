@@ -20,6 +20,7 @@ INSUFFICIENT_PRIVILEGE = "42501"
 log = structlog.get_logger(__name__)
 # The migrations' lock: the access rules are rewritten, and two of these at once would trip over each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('elevate:migrate', 0))")
+_KNOWS_WHOLE = text("SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout')")  # from 17 on
 _STANDING = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = :role")
 
 
@@ -49,7 +50,10 @@ async def ensure_service_role(session: AsyncSession, password: str | None = None
 
 async def _limit(session: AsyncSession, limits: Limits) -> None:
     """A role that somebody else made is theirs to alter: then only a pooled service goes without the defaults."""
-    statements = [f"ALTER ROLE {SERVICE_ROLE} SET {name} = '{value}'" for name, value in limits.settings().items()]
+    values = limits.settings()
+    if await session.scalar(_KNOWS_WHOLE):
+        values["transaction_timeout"] = limits.whole()
+    statements = [f"ALTER ROLE {SERVICE_ROLE} SET {name} = '{value}'" for name, value in values.items()]
     try:
         async with session.begin_nested():
             for statement in statements:

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from elevate_api.kit.bounds import WHOLE_LIFTED
 from elevate_api.kit.db import Address
 from elevate_api.leaderboards.queries import Period
 from elevate_api.transfer.tables import Column, columns_of
@@ -66,6 +67,8 @@ async def _snapshot(address: Address) -> AsyncIterator[Any]:
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await connection.execute("SET LOCAL timezone = 'UTC'; SET LOCAL statement_timeout = 0")
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            await connection.execute(WHOLE_LIFTED)
             yield connection
     finally:
         await connection.close()
