@@ -1,8 +1,9 @@
 """The generated programme: made once a scale inside the database, kept for later runs, copied for each run.
 
-A generated database is named after its scale and a digest of the migrations; one of another schema is dropped. What it
-holds keeps every rule of the service (``verify`` checks them), with a permanent cause for each ledger row; left out are
-audit rows, attachments and answers kept for idempotency.
+A generated database keeps the schema of its day, and what a run works with is migrated, as released migrations never
+change. Where one did all the same, or what makes the data, it is made anew. What it holds keeps every rule of the
+service (``verify`` checks them), with a permanent cause for each ledger row; left out are audit rows, attachments and
+answers kept for idempotency.
 """
 
 import asyncio
@@ -69,19 +70,34 @@ class Scale:
 
 
 @cache
-def schema_digest() -> str:
-    """Of every migration and SQL file: whatever changes the schema changes it."""
+def schema_files() -> tuple[str, ...]:
+    """Every migration and SQL file: whatever changes the schema is in them."""
+    files = (path for path in migrations_dir().rglob("*") if path.suffix in {".py", ".sql"})
+    return tuple(sorted(str(path.relative_to(migrations_dir())) for path in files))
+
+
+@cache
+def schema_digest(files: tuple[str, ...] | None = None) -> str:
+    """Of these files, or of all; of nothing when one is not there any more."""
+    wanted = schema_files() if files is None else files
+    return _digest([migrations_dir() / name for name in wanted]) if set(wanted) <= set(schema_files()) else ""
+
+
+@cache
+def data_digest() -> str:
+    """Of the statements that make the data."""
+    return _digest([_SQL / f"{part}.sql" for part in PARTS])
+
+
+def _digest(paths: Sequence[Path]) -> str:
     whole = hashlib.sha256()
-    for path in sorted(migrations_dir().rglob("*")):
-        if path.suffix in {".py", ".sql"}:
-            whole.update(path.name.encode() + path.read_bytes())
-    for part in PARTS:
-        whole.update((_SQL / f"{part}.sql").read_bytes())
+    for path in paths:
+        whole.update(path.name.encode() + path.read_bytes())
     return whole.hexdigest()[:10]
 
 
 class Dataset:
-    """Databases of a cluster: `data_<scale>_<digest>` is generated, `work_<scale>` a run's copy."""
+    """Databases of a cluster: `data_<scale>_<digest>` is generated, `work_<scale>` a run's migrated copy."""
 
     def __init__(self, server: EmbeddedServer, say: Callable[[str], None] = print) -> None:
         self._server = server
@@ -89,7 +105,7 @@ class Dataset:
         self._copied: set[str] = set()
 
     def name(self, scale: Scale) -> str:
-        return f"data_{scale.name}_{schema_digest()}"
+        return f"data_{scale.name}_{data_digest()}"
 
     @staticmethod
     def staff(scale: Scale) -> int:
@@ -102,35 +118,53 @@ class Dataset:
         return "user_2" + hashlib.md5(f"person{number}".encode(), usedforsecurity=False).hexdigest()[:26]
 
     def exists(self, scale: Scale) -> bool:
-        """Whether it is there, whole and not too old."""
+        """Whether it is there, whole, not too old and of a schema that today's follows."""
+        return self._usable(self.name(scale))
+
+    def _usable(self, name: str) -> bool:
+        found = self._description(name)
+        unchanged = bool(found) and schema_digest(tuple(found["files"])) == found["schema"]
+        return unchanged and time.time() - float(found["made"]) < _STALE_SECONDS
+
+    def _description(self, name: str) -> dict[str, Any]:
         comment = self._server.psql(
-            f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{self.name(scale)}'"
+            f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'"
         )
-        return bool(comment) and time.time() - json.loads(comment)["made"] < _STALE_SECONDS
+        return dict(json.loads(comment)) if comment else {}
+
+    def _describe(self, name: str, made: float) -> None:
+        """Written last: what has no comment is not whole."""
+        comment = json.dumps({"made": made, "schema": schema_digest(), "files": schema_files()})
+        self._server.psql(f"COMMENT ON DATABASE \"{name}\" IS '{comment}'")
 
     def drop_outdated(self) -> None:
-        """Databases of other schemas, and what killed runs left behind."""
+        """Data that cannot be used any more, and what killed runs left behind."""
         for name in self._server.psql("SELECT datname FROM pg_database").splitlines():
-            outdated = name.startswith("data_") and not name.endswith(schema_digest())
+            outdated = name.startswith("data_") and not (name.endswith(data_digest()) and self._usable(name))
             if outdated or name.startswith(("work_", "scratch_", "making_")):
                 self._server.drop_database(name)
 
     def working_copy(self, scale: Scale) -> str:
         """The database that this run may change; copied at the first call."""
         source = self.name(scale)
-        if not scale.copies:
-            return source
-        name = f"work_{scale.name}"
+        name = f"work_{scale.name}" if scale.copies else source
         if name not in self._copied:
             started = time.perf_counter()
-            self._server.drop_database(name)
-            # Copies files instead of writing every page to the log; fit for what nobody is connected to.
-            with _connected(self._server.superuser_dsn()) as run:
-                run(f"CREATE DATABASE {name} OWNER elevate TEMPLATE {source} STRATEGY file_copy")
+            if scale.copies:
+                self._copy(source, name)
+            migrations.upgrade(Address.parse(self._server.dsn(name)))
+            if not scale.copies:
+                self._describe(name, self._description(name)["made"])
             self._copied.add(name)
             self.settle(name)
-            self._say(f"copied {source} in {time.perf_counter() - started:.0f} s")
+            self._say(f"copied and migrated {source} in {time.perf_counter() - started:.0f} s")
         return name
+
+    def _copy(self, source: str, name: str) -> None:
+        self._server.drop_database(name)
+        with _connected(self._server.superuser_dsn()) as run:
+            # Copies files instead of writing every page to the log; fit for what nobody is connected to.
+            run(f"CREATE DATABASE {name} OWNER elevate TEMPLATE {source} STRATEGY file_copy")
 
     def settle(self, name: str) -> None:
         """The first fold in a copied database counts everything anew, as in any other place that data moves to."""
@@ -163,10 +197,9 @@ class Dataset:
         with _connected(self._server.superuser_dsn(making)) as run:
             self._fill(run, scale)
             self._finish(run)
-        comment = json.dumps({"made": time.time(), "seconds": round(time.perf_counter() - started)})
         self._server.drop_database(name)
         self._server.psql(f'ALTER DATABASE "{making}" RENAME TO "{name}"')
-        self._server.psql(f"COMMENT ON DATABASE \"{name}\" IS '{comment}'")
+        self._describe(name, time.time())
         pid = self._server.status().pid
         used = used_by([pid]) if pid else 0.0
         self._say(f"generated {scale.name} in {time.perf_counter() - started:.0f} s, {used:.0f} s of processor time")
