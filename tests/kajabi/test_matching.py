@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from tests.kajabi.conftest import Deliver, Rows
+from tests.kajabi.conftest import Deliver, Rows, waits_for_a_lock
 from tests.kajabi.deliveries import AI_1, AI_2, ALL, flat, hook
 from tests.support.racing import race
 
@@ -103,16 +103,6 @@ async def test_a_broken_old_delivery_keeps_nobody_from_signing_in(
         await session.execute(text("ALTER TABLE points_ledger ADD CONSTRAINT broken CHECK (false) NOT VALID"))
     assert (await client.get("/api/me", headers=bearer("user_siti", email="siti@school.test"))).status_code == 200
     assert await statuses(events) == ["UNMATCHED"]
-
-
-async def waits_for_a_lock(owner: Database) -> None:
-    """Until some transaction does."""
-    async with asyncio.timeout(30):
-        while True:
-            async with owner.session() as session:
-                if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                    return
-            await asyncio.sleep(0.01)
 
 
 SITI = Identity("user_siti", email="siti@school.test", email_verified=True, name="Siti")

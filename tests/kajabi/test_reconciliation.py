@@ -1,13 +1,14 @@
 """The administrators' routes: look, match, try again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from tests.kajabi.conftest import Deliver, Rows
-from tests.kajabi.deliveries import AI_1, AI_2, hook
+from tests.kajabi.conftest import Deliver, Rows, waits_for_a_lock
+from tests.kajabi.deliveries import AI_1, AI_2, flat, hook
 
 from elevate_api.kajabi import replay, service
 from elevate_api.kit.db import Database
@@ -84,6 +85,31 @@ async def test_a_match_that_cannot_be_is_refused(
         answer = await admin.post(f"{EVENTS}/{event}/match", json={"userId": user})
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert other.id
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code"),
+    [
+        ("status = 'IGNORED', body = '', email = NULL, contact_id = NULL", "KAJABI_EVENT_UNREADABLE"),
+        (
+            "status = 'PROCESSED', user_id = 'user_budi', points_awarded = 10, contact_id = 'user:user_budi'",
+            "KAJABI_EVENT_FINAL",
+        ),
+    ],
+)
+async def test_a_match_of_what_another_settles_meanwhile_is_refused(
+    deliver: Deliver, as_user: SignIn, make_user: Make, owner: Database, rows: Rows, meanwhile: str, code: str
+) -> None:
+    admin, siti = await as_user("ADMIN"), await make_user()
+    await make_user(id="user_budi")
+    event_id = (await deliver(flat(None, "siti@school.test", AI_1))).json()["eventId"]
+    async with owner.session() as session:
+        await session.execute(text(f"UPDATE kajabi_events SET {meanwhile} WHERE id = :id"), {"id": event_id})
+        matching = asyncio.create_task(admin.post(f"{EVENTS}/{event_id}/match", json={"userId": siti.id}))
+        await waits_for_a_lock(owner)
+    answer = await matching
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert await rows("SELECT id FROM audit_log WHERE action = 'kajabi.match'") == []
 
 
 async def everything(rows: Rows) -> dict[str, Any]:

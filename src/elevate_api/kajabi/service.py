@@ -37,7 +37,8 @@ async def process(
 ) -> Decision:
     """Settle the event and everything that follows from it; `chosen` names the person instead of contact and e-mail.
 
-    Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable.
+    Harmless to repeat: what is final stays, and what comes to the same writes nothing. Raises EventUnreadable and, for
+    the chosen, EventIsFinal.
     """
     return (await process_from(session, work, learn_tags, chosen=chosen))[0]
 
@@ -48,6 +49,7 @@ async def process_from(
     """As `process`, and the status that it found: not that of `work` when somebody else settled the event since."""
     unit = session if isinstance(session, UnitOfWork) else UnitOfWork(None, within=session)
     for _ in range(ATTEMPTS):
+        _refuse_settled(work, chosen)
         if work.status is Status.DUPLICATE:
             return await as_it_stands(await unit.session(), work), work.status
         if work.status in FINAL or not work.body:
@@ -114,8 +116,7 @@ async def match(
     Raises NotFound, EventIsFinal, EventUnreadable, Conflict for the erased, KajabiContactTaken.
     """
     work = await load(session, event_id)
-    if work.status in FINAL and work.user_id != user_id:
-        raise EventIsFinal
+    _refuse_settled(work, user_id)
     found = _read(work)
     standing = await EventRepository(session).standing(found.contact_id, found.email, found.tag or "", chosen=user_id)
     if standing is None or standing.person_id is None:
@@ -135,6 +136,16 @@ async def _follow_up(session: AsyncSession, decision: Decision, standing: Standi
     """Badges, in the transaction of the row that earns them."""
     if decision.append and standing is not None and standing.person_id is not None:
         await grant_earned(session, standing.person_id)
+
+
+def _refuse_settled(work: Work, chosen: str | None) -> None:
+    """Nobody is told that an event is theirs which was settled for another, or forgotten, while it was looked at."""
+    if chosen is None:
+        return
+    if work.status in FINAL and work.user_id != chosen:
+        raise EventIsFinal
+    if not work.body:
+        raise EventUnreadable
 
 
 def _read(work: Work) -> Delivery:
