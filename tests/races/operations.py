@@ -78,7 +78,7 @@ def call(
 
 
 def _fill(text: str, stage: Stage) -> str:
-    for label, value in stage.scene.ids.items():
+    for label, value in stage.ids.items():
         text = text.replace(f"<{label}>", value)
     return text
 
@@ -280,6 +280,7 @@ DANGEROUS: tuple[tuple[str, str], ...] = (
     ("bind ana", "deliver another tag"),
     ("match the waiting event", "match it to another"),
     ("clerk tells of ana", "replay all that waits"),
+    ("clerk tells of ana", "deliver one tag"),
     ("match the waiting event", "come with a new address"),
     ("come with a new address", "somebody comes with that address"),
     ("deliver one tag", "deliver it again"),

@@ -1,4 +1,4 @@
-"""One scene in which everything can happen to the same people and submissions, as a template to clone.
+"""One scene in which everything can happen to the same people and submissions.
 
 Ana has one submission of each kind that matters, is bound to nothing yet, waits for two of Kajabi's events and has
 asked to be erased, which is due. Two administrators of the highest role, so that "the last one" can be raced for.
@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 from fastapi import FastAPI
 from tests.kajabi.deliveries import AI_1, AI_2, flat
+from tests.races.memory import Memory
 from tests.support import tokens
 from tests.support.cluster import OWNER, SEEDED, SERVICE, SUPERUSER, Administrator
 from tests.support.payloads import payload_for
@@ -58,81 +59,57 @@ GRANT EXECUTE ON FUNCTION wait_at_gate() TO PUBLIC;
 
 
 @dataclass
-class Scene:
-    """Names of what is there: ids by label."""
-
-    template: str
-    ids: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
 class Stage:
-    """A clone of the scene, the service on it, and somebody who sees and holds everything."""
+    """The scene, the service on it, and somebody who sees and holds everything. `ids`: of what is there, by label."""
 
-    scene: Scene
     app: FastAPI
     client: httpx.AsyncClient
     database: Database
     owner: Database
     superuser: Connection
     holder: Connection
+    memory: Memory
+    ids: dict[str, str] = field(default_factory=dict)
 
     def id(self, label: str) -> str:
-        return self.scene.ids[label]
+        return self.ids[label]
 
 
 class Theatre:
-    """The service, once; each trial puts another clone under it."""
+    """One database and the service on it; after each trial everything is as it was."""
 
-    def __init__(self, administrator: Administrator, directory: Path) -> None:
-        self._administrator = administrator
-        self._directory = directory
-        self.scene = Scene("")
-        self._app: FastAPI | None = None
-
-    async def open(self) -> None:
-        name = self._administrator.clone(SEEDED)
-        self.scene.template = name
-        async with self._stage(name) as stage:
-            await _set(stage)
-
-    def close(self) -> None:
-        self._administrator.drop(self.scene.template)
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
 
     @asynccontextmanager
     async def stage(self) -> AsyncIterator[Stage]:
-        name = self._administrator.clone(self.scene.template)
+        self._stage.app.state.switches = Switches(self._stage.database)
         try:
-            async with self._stage(name) as stage:
-                yield stage
+            yield self._stage
         finally:
-            self._administrator.drop(name)
+            await self._stage.memory.put_back()
 
-    @asynccontextmanager
-    async def _stage(self, name: str) -> AsyncIterator[Stage]:
-        cluster = self._administrator.cluster
-        database = Database(Address.parse(cluster.dsn(name, SERVICE)), pool_size=8)
-        owner = Database(cluster.address(name, OWNER), pooled=False)
-        superuser = await asyncpg.connect(cluster.dsn(name, SUPERUSER))
-        holder = await asyncpg.connect(cluster.dsn(name, SUPERUSER))
-        app = self._under(name, database)
-        transport = httpx.ASGITransport(app)
-        try:
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                yield Stage(self.scene, app, client, database, owner, superuser, holder)
-        finally:
-            await holder.close()
-            await superuser.close()
-            await database.dispose()
-            await owner.dispose()
 
-    def _under(self, name: str, database: Database) -> FastAPI:
-        """The application with this database; building one takes longer than a whole trial."""
-        if self._app is None:
-            self._app = create_app(_settings(self._administrator, name, self._directory), database)
-        self._app.state.database = database
-        self._app.state.switches = Switches(database)
-        return self._app
+@asynccontextmanager
+async def theatre(administrator: Administrator, directory: Path) -> AsyncIterator[Theatre]:
+    """The scene, set in a database of its own."""
+    name, cluster = administrator.clone(SEEDED), administrator.cluster
+    database = Database(Address.parse(cluster.dsn(name, SERVICE)), pool_size=8)
+    owner = Database(cluster.address(name, OWNER), pool_size=2)
+    superuser, holder = [await asyncpg.connect(cluster.dsn(name, SUPERUSER)) for _ in range(2)]
+    app = create_app(_settings(administrator, name, directory), database)
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            stage = Stage(app, client, database, owner, superuser, holder, Memory(superuser, directory))
+            await _set(stage)
+            await stage.memory.keep()
+            yield Theatre(stage)
+    finally:
+        await holder.close()
+        await superuser.close()
+        await database.dispose()
+        await owner.dispose()
+        administrator.drop(name)
 
 
 def _settings(administrator: Administrator, name: str, directory: Path) -> Settings:
@@ -183,13 +160,13 @@ async def _evidence(stage: Stage) -> None:
         "shine": ("SHINE", {}),
     }
     for label, (code, changes) in stages.items():
-        stage.scene.ids[label] = await submit(stage, "ana", code, **changes)
-    stage.scene.ids["other"] = await submit(stage, "budi", "LEARN", certificateHash="certificate-a")
+        stage.ids[label] = await submit(stage, "ana", code, **changes)
+    stage.ids["other"] = await submit(stage, "budi", "LEARN", certificateHash="certificate-a")
     await _expect(stage, "ruth", "POST", f"/api/review/{stage.id('present')}/approve", {"version": 1})
     await _expect(stage, "agus", "POST", "/api/review/claims", {"count": 1, "activityCode": "SHINE"})
     file = {"filename": "proof.pdf", "contentType": "application/pdf", "size": len(PDF), "sha256": _digest(PDF)}
     announced = await _expect(stage, "ana", "POST", f"/api/submissions/{stage.id('explore')}/attachments", file)
-    stage.scene.ids["file"] = announced["id"]
+    stage.ids["file"] = announced["id"]
     sent = await stage.client.request(
         announced["method"], announced["uploadUrl"], content=PDF, headers=announced["headers"]
     )
@@ -201,7 +178,7 @@ async def _events(stage: Stage) -> None:
     for label, body in {"waiting": flat("77", "ana-new@s.test", AI_1), "stranger": flat("88", None, AI_2)}.items():
         answer = await stage.client.post(f"/api/webhooks/kajabi/{KAJABI_TOKEN}", content=body)
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
-        stage.scene.ids[label] = answer.json()["eventId"]
+        stage.ids[label] = answer.json()["eventId"]
 
 
 async def submit(stage: Stage, person: str, code: str, **changes: Any) -> str:

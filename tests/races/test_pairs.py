@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from tests.races.operations import DANGEROUS
-from tests.races.scene import Theatre
+from tests.races.scene import theatre
 from tests.races.trials import Judge, every_pair, ways_for
 from tests.support.cluster import Administrator
 
@@ -33,14 +33,13 @@ def chosen() -> list[tuple[str, str]]:
 
 
 async def test_pairs_end_as_one_order_of_them_would(administrator: Administrator, tmp_path: Path) -> None:
-    theatre = Theatre(administrator, tmp_path)
-    await theatre.open()
-    judge, faults = Judge(theatre, {}), []
-    for number, pair in enumerate(chosen()):
-        # In the small form each pair is raced one of the ways, another one tomorrow.
-        ways = ways_for(*pair)
-        ways = ways if ALL else (ways[(number + SEED) % len(ways)],)
-        faults += await judge.race(*pair, ways)
-    theatre.close()
+    faults: list[str] = []
+    async with theatre(administrator, tmp_path) as stages:
+        judge = Judge(stages, {})
+        for number, pair in enumerate(chosen()):
+            # In the small form each pair is raced one of the ways, another one tomorrow.
+            ways = ways_for(*pair)
+            ways = ways if ALL else (ways[(number + SEED) % len(ways)],)
+            faults += await judge.race(*pair, ways)
     print(f"seed {SEED}: {len(chosen())} pairs")  # noqa: T201
     assert not faults, "\n\n".join([f"{len(faults)} races ended as no order does", *faults])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.races.operations import OPERATIONS, Outcome
-from tests.races.scene import Stage, Theatre
+from tests.races.scene import Stage, theatre
 from tests.races.trials import state_of
 from tests.support.cluster import Administrator
 from tests.support.waiting import until
@@ -49,9 +49,7 @@ async def trouble(stage: Stage, state: str, name: str) -> Outcome:
 
 
 async def test_trouble_in_the_database_is_503_with_nothing_done(administrator: Administrator, tmp_path: Path) -> None:
-    theatre = Theatre(administrator, tmp_path)
-    await theatre.open()
-    async with theatre.stage() as stage:
+    async with theatre(administrator, tmp_path) as stages, stages.stage() as stage:
         before = await state_of(stage)
         wrong = []
         for state, meaning in STATES.items():
@@ -61,7 +59,6 @@ async def test_trouble_in_the_database_is_503_with_nothing_done(administrator: A
                     wrong.append(f"{name}, {meaning}: {outcome}")
         assert not wrong, "\n".join(wrong)
         assert await state_of(stage) == before
-    theatre.close()
 
 
 @pytest.mark.parametrize("state", ["40P01", "53100"])
@@ -69,9 +66,7 @@ async def test_a_delivery_in_trouble_is_kept_and_finished_later(
     administrator: Administrator, tmp_path: Path, state: str
 ) -> None:
     """It is stored before anything can fail: told so, retried by the sweep, granted once."""
-    theatre = Theatre(administrator, tmp_path)
-    await theatre.open()
-    async with theatre.stage() as stage:
+    async with theatre(administrator, tmp_path) as stages, stages.stage() as stage:
         outcome = await trouble(stage, state, "deliver one tag")
         assert outcome.status == 202
         event = await stage.superuser.fetchrow("SELECT status, attempts FROM kajabi_events WHERE contact_id = '99'")
@@ -80,14 +75,11 @@ async def test_a_delivery_in_trouble_is_kept_and_finished_later(
         await OPERATIONS["sweep the inbox"](stage, "later")
         points = await stage.superuser.fetch("SELECT delta_points FROM points_ledger WHERE source = 'WEBHOOK'")
         assert [row[0] for row in points] == [10]
-    theatre.close()
 
 
 async def test_a_real_deadlock_sends_the_request_away(administrator: Administrator, tmp_path: Path) -> None:
     """Somebody at a console takes two locks the other way round, and is more patient than the service."""
-    theatre = Theatre(administrator, tmp_path)
-    await theatre.open()
-    async with theatre.stage() as stage:
+    async with theatre(administrator, tmp_path) as stages, stages.stage() as stage:
         holder, explore = stage.holder, stage.id("explore")
         await holder.execute("SET deadlock_timeout = '1min'")
         async with holder.transaction():
@@ -100,7 +92,6 @@ async def test_a_real_deadlock_sends_the_request_away(administrator: Administrat
         assert outcome.retry_after is not None
         assert await stage.superuser.fetchval("SELECT status FROM submissions WHERE id = $1", explore) == "PENDING"
         assert (await OPERATIONS["approve explore"](stage, "again")).status == 200
-    theatre.close()
 
 
 async def _waits(stage: Stage) -> bool:

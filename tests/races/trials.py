@@ -1,20 +1,21 @@
 """Two operations at once, forced to overlap, and whether some order of the two explains what is left."""
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from tests.races.memory import UUID
 from tests.races.operations import DELIVERY, OPERATIONS, Outcome
 from tests.races.scene import GATE, Stage, Theatre
 from tests.support.sql import Connection
 
-from elevate_api.analytics import service as analytics
+from elevate_api.analytics import totals
 from elevate_api.kajabi import inbox
+from elevate_api.ops.ledger_check.totals import total_differences
 from elevate_api.ops.ledger_check.verify import differences
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -33,10 +34,12 @@ TABLES: dict[str, tuple[str, ...]] = {
     "idempotency_keys": ("body", "headers", "request_hash"),
 }
 """What a trial leaves, without the columns that say how it came about. Figures are compared with the ledger instead."""
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_STATE = " UNION ALL ".join(
+    f"SELECT '{table}', (to_jsonb(t) - '{{{','.join(hidden)}}}'::text[])::text FROM {table} t"
+    for table, hidden in TABLES.items()
+)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[0-9.:+Z-]*")
 _ERASED = re.compile(r"erased-[0-9a-f]{12}")
-_OLD: dict[str, frozenset[str]] = {}
 PATIENCE = 3.0
 
 
@@ -46,10 +49,15 @@ class Ending:
 
     state: str
     outcomes: tuple[Outcome, ...]
+    wrong: str = ""
+    """Where ledger, causes, badges or totals disagree."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(outcome.kind for outcome in self.outcomes)
+
+    def swapped(self) -> "Ending":
+        return replace(self, outcomes=self.outcomes[::-1])
 
     def fits(self, other: "Ending") -> bool:
         return self.state == other.state and self.kinds == other.kinds
@@ -57,40 +65,25 @@ class Ending:
 
 async def state_of(stage: Stage) -> str:
     """Every row in words that two runs share: what is new has no id of its own, and no time."""
-    old = await _old(stage)
-    lines = []
-    for table, hidden in TABLES.items():
-        rows = await stage.superuser.fetch(
-            f"SELECT (to_jsonb(t) - $1::text[])::text AS row FROM {table} t", list(hidden)
-        )
-        lines += sorted(f"{table} {_masked(row['row'], old)}" for row in rows)
-    return "\n".join(lines)
+    rows = await stage.superuser.fetch(_STATE)
+    return "\n".join(sorted(f"{table} {_masked(row, stage.memory.ids)}" for table, row in rows))
 
 
-async def _old(stage: Stage) -> frozenset[str]:
-    """Ids of the scene itself; its first trial has not changed anything yet."""
-    if stage.scene.template not in _OLD:
-        found: set[str] = set()
-        for table in TABLES:
-            for row in await stage.superuser.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} t"):
-                found.update(_UUID.findall(row["row"]))
-        _OLD[stage.scene.template] = frozenset(found)
-    return _OLD[stage.scene.template]
-
-
-def _masked(row: str, old: frozenset[str]) -> str:
-    row = _UUID.sub(lambda found: found[0] if found[0] in old else "new", row)
-    return json.dumps(json.loads(_ERASED.sub("erased", _TIME.sub("time", row))), sort_keys=True)
+def _masked(row: str, known: frozenset[str]) -> str:
+    row = UUID.sub(lambda found: found[0] if found[0] in known else "new", row)
+    return _ERASED.sub("erased", _TIME.sub("time", row))
 
 
 # --- trials ---------------------------------------------------------------------------------------------------------
 
 
 async def in_order(theatre: Theatre, *names: str) -> Ending:
+    """What a race is measured by, so ledger, causes and badges must agree in it; whatever ends alike agrees as well."""
     async with theatre.stage() as stage:
-        await _old(stage)
         outcomes = [await OPERATIONS[name](stage, f"race-{number}") for number, name in enumerate(names)]
-        return Ending(await state_of(stage), tuple(outcomes))
+        async with stage.database.session() as session:
+            wrong = "\n".join([str(one) async for one in differences(session, views=False)])
+        return Ending(await state_of(stage), tuple(outcomes), wrong)
 
 
 async def stored_before(theatre: Theatre, delivery: str, other: str) -> Ending | None:
@@ -100,7 +93,6 @@ async def stored_before(theatre: Theatre, delivery: str, other: str) -> Ending |
     """
     settle, heard = inbox.attempt, list[Outcome]()
     async with theatre.stage() as stage:
-        await _old(stage)
 
         async def later(*arguments: Any) -> inbox.Receipt:
             with patch.object(inbox, "attempt", settle):
@@ -192,21 +184,21 @@ async def _holding(connection: Connection, lock: str) -> AsyncIterator[None]:
         await transaction.rollback()
 
 
+FOLDING = frozenset({"refresh", "refresh by hand", "daily health", "fold totals", "count totals anew"})
+"""They add up what others are just writing, and go on from there the next time."""
+
+
 async def at_once(theatre: Theatre, way: Way, first: str, second: str) -> Ending:
     async with theatre.stage() as stage:
-        await _old(stage)
         outcomes = await way(stage, first, second)
-        state = await state_of(stage)
-        return Ending(state + await _disagreements(stage, views=way is free), outcomes)
+        wrong = await _wrong_totals(stage) if {first, second} & FOLDING else ""
+        return Ending(await state_of(stage), outcomes, wrong)
 
 
-async def _disagreements(stage: Stage, *, views: bool) -> str:
-    """Ledger, causes, badges and, once they are refreshed, `views` agree: nothing, or what does not."""
-    if views:
-        await analytics.refresh(stage.database, "races")
+async def _wrong_totals(stage: Stage) -> str:
+    await totals.fold(stage.database)
     async with stage.database.session() as session:
-        found = [difference async for difference in differences(session, views=views)]
-    return "".join(f"\n{one}" for one in found)
+        return "\n".join([str(one) async for one in total_differences(session)])
 
 
 # --- judging --------------------------------------------------------------------------------------------------------
@@ -223,19 +215,20 @@ class Judge:
         """Race the pair every way, both orders; what no order explains, in words."""
         forwards = await in_order(self.theatre, first, second)
         backwards = await in_order(self.theatre, second, first)
-        orders = [forwards, Ending(backwards.state, backwards.outcomes[::-1])]
-        faults = []
+        orders = [forwards, backwards.swapped()]
+        faults = [f"{first!r} and {second!r} in order: {order.wrong}" for order in orders if order.wrong]
         for way in ways:
             for swapped in (False, True) if first != second else (False,):
                 pair = (second, first) if swapped else (first, second)
                 ending = await at_once(self.theatre, way, *pair)
-                outcomes = ending.outcomes[::-1] if swapped else ending.outcomes
-                fault = await self._fault(orders, Ending(ending.state, outcomes), (first, second))
+                fault = await self._fault(orders, ending.swapped() if swapped else ending, (first, second))
                 if fault is not None:
                     faults.append(f"{pair[0]!r} then {pair[1]!r}, {way.__name__}: {fault}")
         return faults
 
     async def _fault(self, orders: list[Ending], ending: Ending, names: tuple[str, str]) -> str | None:
+        if ending.wrong:
+            return ending.wrong
         for outcome in ending.outcomes:
             if outcome.status >= 500 and outcome.kind != "busy":
                 return f"answered {outcome}"
@@ -243,13 +236,12 @@ class Judge:
                 return f"sent away without Retry-After: {outcome}"
         if "busy" in ending.kinds:
             return await self._fault_of_the_other(ending, names)
-        for order in orders:
-            if order.fits(ending):
-                return None
-        for order in [between async for between in self._between(*names)]:
-            if order.fits(ending):
-                return None
-        return _explain(orders, ending)
+        if any(order.fits(ending) for order in orders):
+            return None
+        return None if await self._fits_between(ending, names) else _explain(orders, ending)
+
+    async def _fits_between(self, ending: Ending, names: tuple[str, str]) -> bool:
+        return any([order.fits(ending) async for order in self._between(*names)])
 
     async def _between(self, first: str, second: str) -> AsyncIterator[Ending]:
         """Endings of a delivery's two transactions with the other operation between them."""
@@ -257,8 +249,7 @@ class Judge:
             if OPERATIONS[delivery].does == DELIVERY:
                 found = await stored_before(self.theatre, delivery, other)
                 if found is not None:
-                    outcomes = found.outcomes if delivery == first else found.outcomes[::-1]
-                    yield Ending(found.state, outcomes)
+                    yield found if delivery == first else found.swapped()
 
     async def _fault_of_the_other(self, ending: Ending, names: tuple[str, str]) -> str | None:
         if ending.kinds == ("busy", "busy"):
