@@ -22,6 +22,7 @@ from elevate_api.kajabi.admin_router import router as reconciliation
 from elevate_api.kajabi.router import router as kajabi
 from elevate_api.leaderboards.router import router as leaderboards
 from elevate_api.leaderboards.stream_router import router as live_board
+from elevate_api.manual.router import router as manual
 from elevate_api.metrics.router import router as metrics
 from elevate_api.ops.admin_router import router as operations
 from elevate_api.ops.cron_router import router as daily
@@ -67,4 +68,6 @@ ROUTERS = (
     metrics,
 )
 CONSOLE_ROUTERS = (board_page, review_pages, ops_page, reconciliation_page, door)
-"""Pages for people. The door is the last: it answers whatever else is asked for below /console."""
+"""The console's pages for people. The door is the last: it answers whatever else is asked for below /console."""
+MANUAL_ROUTERS = (manual,)
+"""The contract as a page."""

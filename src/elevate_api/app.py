@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -13,7 +14,7 @@ from elevate_api.alert_sources import alert_sources
 from elevate_api.alerts import jobs as alerts
 from elevate_api.alerts.monitor import AlertMonitor
 from elevate_api.alerts.recorder import Recorder
-from elevate_api.api import CONSOLE_ROUTERS, ROUTERS
+from elevate_api.api import CONSOLE_ROUTERS, MANUAL_ROUTERS, ROUTERS
 from elevate_api.attachments import jobs as attachments
 from elevate_api.attachments.local import PATH as FILES
 from elevate_api.attachments.schemas import MAX_BYTES
@@ -56,6 +57,8 @@ EXPOSED_HEADERS = [
     "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
+FOREIGN_PAGES: dict[str, Any] = dict.fromkeys(("docs_url", "redoc_url"))
+"""Switched off: the framework's pages have their scripts from another host; /docs is ours (`manual`)."""
 WEBHOOKS = "/api/webhooks/"
 CONSOLE = "/console/"
 UNCOUNTED = ("/health/", "/api/health/", "/metrics", "/docs", "/openapi.json", "/console")
@@ -99,7 +102,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         version="1.0.0",
         description=DESCRIPTION,
         lifespan=lifespan,
-        redoc_url=None,
+        **FOREIGN_PAGES,
         redirect_slashes=False,  # a redirect would be built from the Host header
         dependencies=[Depends(rate_limit(charge)), Depends(refuse_disabled)],
     )
@@ -162,7 +165,7 @@ def _memory(feed: BoardFeed, settings: Settings) -> Memory | None:
 def _add_routes(app: FastAPI, *, console: bool) -> None:
     document_guards(ROUTERS)
     document_features(ROUTERS)
-    for router in (*ROUTERS, *(CONSOLE_ROUTERS if console else ())):
+    for router in (*ROUTERS, *MANUAL_ROUTERS, *(CONSOLE_ROUTERS if console else ())):
         app.include_router(router)
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from elevate_api.api import CONSOLE_ROUTERS, ROUTERS
+from elevate_api.api import CONSOLE_ROUTERS, MANUAL_ROUTERS, ROUTERS
 from elevate_api.auth.roles import Role
 from elevate_api.users.guards import guard_of
 
@@ -111,6 +111,9 @@ TABLE: dict[Operation, Role | None] = {
 HIDDEN = {("PUT", "/api/storage/{key:path}"), ("GET", "/api/storage/{key:path}")}
 """Links of the local file store: opaque to clients, so no part of the contract."""
 
+MANUAL = {("GET", "/docs"), ("GET", "/docs/manual.css")}
+"""The contract as a page, for everybody."""
+
 CONSOLE = {
     ("GET", "/console"),
     ("GET", "/console/"),
@@ -151,6 +154,9 @@ def operations() -> Iterator[tuple[Operation, APIRoute]]:
 def test_every_page_is_listed_and_reaches_no_database_by_itself() -> None:
     pages = [route for router in CONSOLE_ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     assert {(method, route.path) for route in pages for method in route.methods or ()} == CONSOLE
+    manual = [route for router in MANUAL_ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert {(method, route.path) for route in manual for method in route.methods or ()} == MANUAL
+    pages += manual
     assert [route.path for route in pages if guard_of(route.dependant) is not None or route.include_in_schema] == []
 
 

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
             {"alerts"},
             {"models"},
             {"ops"},
-            {"health", "seeds", "backups", "metrics", "transfer"},
+            {"health", "seeds", "backups", "metrics", "transfer", "manual"},
             {"console"},
             {"constraints", "limits", "api", "scheduler", "alert_sources", "tracing", "deploy"},
             {"app"},

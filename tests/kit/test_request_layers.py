@@ -87,10 +87,13 @@ async def test_what_a_handler_says_about_caching_and_sources_stands(app: FastAPI
     assert answer.headers.get_list("content-security-policy") == ["script-src 'self'"]
 
 
-async def test_the_docs_page_may_load_its_scripts(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/docs")
-    assert answer.status_code == 200
-    assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
+async def test_a_page_that_names_no_sources_gets_none(app: FastAPI, client: httpx.AsyncClient) -> None:
+    @app.get("/plain")
+    async def plain() -> HTMLResponse:
+        return HTMLResponse("<script>1</script>")
+
+    answer = await client.get("/plain")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
 async def test_https_is_pinned_only_when_told(client_for: ClientFor) -> None:

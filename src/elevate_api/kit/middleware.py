@@ -38,8 +38,7 @@ _HEADERS = (
 )
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 _POLICY = b"content-security-policy"
-_POLICY_DATA = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
-_POLICY_PAGE = (_POLICY, b"frame-ancestors 'none'")  # a page names its own sources, if it must
+_POLICY_STRICT = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")  # a page names its own sources
 log = structlog.get_logger("elevate_api.access")
 
 
@@ -135,8 +134,7 @@ class _Exchange:
         headers.extend(own.items())
         headers.extend(header for header in self._defaults if header[0] not in present)
         if _POLICY not in present:
-            is_page = present.get(b"content-type", b"").startswith(b"text/html")
-            headers.append(_POLICY_PAGE if is_page else _POLICY_DATA)
+            headers.append(_POLICY_STRICT)
         return headers
 
 
