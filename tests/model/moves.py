@@ -6,7 +6,19 @@ from random import Random
 from typing import Any, cast
 
 from tests.kajabi.deliveries import flat, hook
-from tests.model.programme import HOURLY, ROLES, STAGES, TAGS, Programme, Step, Submission, approvals
+from tests.model.programme import (
+    HOURLY,
+    LIVE,
+    PEERS,
+    ROLES,
+    STAGES,
+    STUDENTS,
+    TAGS,
+    Programme,
+    Step,
+    Submission,
+    approvals,
+)
 from tests.support.payloads import payload_for
 
 NAMES = (
@@ -34,6 +46,7 @@ class Chooser:
         self._programme = programme
         self._number = 0
         self._eager, self._left = "", 0
+        self._week = False
 
     @property
     def world(self) -> Programme:
@@ -44,6 +57,10 @@ class Chooser:
         if self._left and self.random.random() < 0.8:
             self._left -= 1
             return self._one_more(f"s{self._number}")
+        if self._week:
+            self._week = False
+            if (claim := self._claim_all(f"s{self._number}")) is not None:
+                return claim
         weights = {move: weight for move, weight in MOVES.items() if not (together and move in ALONE)}
         if self.random.random() < 0.01:
             # Somebody sends in all they have: limits of an hour and of a week are met in a row, or never.
@@ -52,6 +69,7 @@ class Chooser:
             move = self.random.choices(list(weights), list(weights.values()))[0]
             step = self.draw(move, f"s{self._number}")
             if step is not None:
+                self._week = step.kind == "jump" and step.args["days"] in A_WEEK
                 return step
 
     def draw(self, move: str, label: str) -> Step | None:
@@ -155,6 +173,19 @@ class Chooser:
         stage = self.random.choices(STAGES, (0, 6, 1, 6, 2))[0]
         args = {"stage": stage, "payload": self._payload(stage), "visibility": "PUBLIC"}
         return Step("submit", label, self._eager, args)
+
+    def _claim_all(self, label: str) -> Step | None:
+        """Of whoever claimed last, all that a week allows: too much after six days, and not after seven."""
+        alive = self._alive()
+        claims = [
+            one for one in self.world.submissions.values()
+            if one.stage == "AMPLIFY" and one.status in LIVE and one.owner in alive
+        ]  # fmt: skip
+        if not claims:
+            return None
+        payload = payload_for("AMPLIFY", peersTrained=PEERS, studentsTrained=STUDENTS)
+        args = {"stage": "AMPLIFY", "payload": payload, "visibility": "PUBLIC"}
+        return Step("submit", label, max(claims, key=lambda one: one.at).owner, args)
 
     def _edit(self, label: str) -> Step | None:
         one = self._submission(status="PENDING")
@@ -314,6 +345,7 @@ class Chooser:
         return Step("look", label, self._somebody())
 
 
+A_WEEK = (6, 7)
 JUMPS = (8, 5, 4, 5, 2, 1, 2, 1, 0.3)
 MOVES = {
     "arrive": 5, "show": 3, "promote": 3, "demote": 1.5, "bind": 3, "ask_erasure": 1.5, "cancel_erasure": 0.6,

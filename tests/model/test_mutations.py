@@ -88,15 +88,11 @@ MUTATIONS: dict[str, Prepare] = {
 }
 
 
-RARE = {"the quota's week has six days"}
-"""Not found by every play: only with --all, until the moves look for it."""
-
-
 def chosen() -> list[str]:
     day = int(time.time() // 86_400)
     if ALL:
         return list(MUTATIONS)
-    return [name for name in Random(day).sample(list(MUTATIONS), A_DAY) if name not in RARE]  # noqa: S311 - which ones
+    return Random(day).sample(list(MUTATIONS), A_DAY)  # noqa: S311 - which ones
 
 
 @pytest.mark.parametrize("name", chosen())
