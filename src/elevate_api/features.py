@@ -91,8 +91,8 @@ def feature_of(path: str, query: Any) -> str | None:
 
 
 async def refuse_disabled(request: Request) -> None:
-    """A dependency of the whole service. Raises FeatureDisabled."""
-    feature = feature_of(request.url.path, request.query_params)
+    """A check of every route. Raises FeatureDisabled."""
+    feature = feature_of(request.scope["path"], request.query_params)
     if feature is not None and await request.app.state.switches.is_off(feature):
         what = FEATURES[feature]
         raise FeatureDisabled(phrase("{what}: switched off for the moment. Everything else works.", what=what))

@@ -6,7 +6,7 @@ from elevate_api.auth.caller import optional_claims
 from elevate_api.config import Settings
 from elevate_api.kit import context
 from elevate_api.kit.db import Address
-from elevate_api.kit.ratelimit import MEMORY, Charge, RateLimiter, address_of
+from elevate_api.kit.ratelimit import MEMORY, Charge, RateLimiter, address_of, enforce
 from elevate_api.kit.shared_limits import SharedMemory
 
 EXEMPT = ("/health/", "/api/health/", "/metrics", "/api/webhooks/", "/console")
@@ -29,9 +29,15 @@ def build_limiter(settings: Settings, address: Address) -> RateLimiter | None:
     return RateLimiter(rules, SharedMemory(address) if kind == SHARED else kind)
 
 
+async def limit(request: Request) -> None:
+    """Raises RateLimited."""
+    if request.app.state.rate_limiter is not None:
+        await enforce(request, await charge(request))
+
+
 async def charge(request: Request) -> Charge | None:
     request = Request(request.scope.get(context.CALLER, request.scope))
-    path = request.url.path
+    path = request.scope["path"]
     if path.startswith(EXEMPT):
         return None
     claims = None if path.startswith(SECRETS_OF_THEIR_OWN) else await optional_claims(request)

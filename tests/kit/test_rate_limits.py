@@ -2,22 +2,27 @@
 
 import asyncio
 import time
-from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import FastAPI, Request
 from structlog.typing import EventDict
 
 from elevate_api.kit import problems
-from elevate_api.kit.ratelimit import BoundedMemory, Charge, RateLimiter, address_of, rate_limit
+from elevate_api.kit.ratelimit import BoundedMemory, Charge, RateLimiter, address_of, enforce
+from elevate_api.kit.routing import before_all
 
 
-async def caller(request: Request, x_user: Annotated[str | None, Header()] = None) -> Charge | None:
-    if x_user == "exempt":
+def caller(request: Request) -> Charge | None:
+    user = request.headers.get("x-user")
+    if user == "exempt":
         return None
     bucket = "reads" if request.method == "GET" else "writes"
-    return Charge(bucket, x_user or address_of(request.scope))
+    return Charge(bucket, user or address_of(request.scope))
+
+
+async def limited(request: Request) -> None:
+    await enforce(request, caller(request))
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +30,12 @@ def routes(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000_000_030.0)  # 10 s into a minute
     app.state.rate_limiter = RateLimiter({"reads": ["3/minute", "100/hour"], "writes": ["1/minute"]})
 
-    @app.get("/x", dependencies=[Depends(rate_limit(caller))])
+    before_all(app, limited)
+
+    @app.get("/x")
     async def get() -> None: ...
 
-    @app.post("/x", dependencies=[Depends(rate_limit(caller))])
+    @app.post("/x")
     async def post() -> None:
         raise problems.Conflict
 

@@ -4,13 +4,12 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
-from fastapi import Depends
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
@@ -108,22 +107,18 @@ class Standing:
         context.add_header(scope, "RateLimit", ", ".join(self._limits))
 
 
-def rate_limit(charge: Callable[..., Charge | Awaitable[Charge | None] | None]) -> Callable[..., Awaitable[None]]:
-    """Make a dependency that charges each request; `charge` is itself a dependency, None exempts the request.
+async def enforce(request: Request, due: Charge | None) -> None:
+    """Count the request and say in its headers where the caller stands; None exempts it. Raises RateLimited.
 
-    The limiter is `app.state.rate_limiter` (None switches limits off). Raises RateLimited.
+    The limiter is `app.state.rate_limiter` (None switches limits off).
     """
-
-    async def limited(request: Request, due: Annotated[Charge | None, Depends(charge)]) -> None:
-        limiter: RateLimiter | None = request.app.state.rate_limiter
-        standing = await limiter.charge(due) if limiter is not None and due is not None else None
-        if standing is None:
-            return
-        standing.write(request.scope)
-        if standing.refused:
-            raise RateLimited(headers={"Retry-After": str(standing.retry_after)})
-
-    return limited
+    limiter: RateLimiter | None = request.app.state.rate_limiter
+    standing = await limiter.charge(due) if limiter is not None and due is not None else None
+    if standing is None:
+        return
+    standing.write(request.scope)
+    if standing.refused:
+        raise RateLimited(headers={"Retry-After": str(standing.retry_after)})
 
 
 def address_of(scope: Scope) -> str:
