@@ -82,7 +82,9 @@ async def _receive(request: Request, response: Response, given: Credentials) -> 
     if not _secrets(settings).recognise(given, body):
         metrics.REFUSED.inc()
         raise Unauthenticated("A valid token in the URL, a signature of the body or the shared secret is required.")
-    receipt = await inbox.receive(database_of(request), body, settings.learn_tags)
+    database = database_of(request)
+    async with database.admission.deliver(database.pool_timeout):
+        receipt = await inbox.receive(database, body, settings.learn_tags)
     metrics.EVENTS.labels(receipt.stored_as.value).inc()
     metrics.LATENCY.labels("kajabi").observe(time.perf_counter() - started)
     return _answer(receipt, response)

@@ -6,8 +6,8 @@ itself is silent (frozen, or the network swallows what it says); and a queue tha
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +24,8 @@ CONNECT_SECONDS = 10.0
 """From the first byte until the connection can be used: the driver's own limit ends before its types are known."""
 GRACE_SECONDS = 5.0
 """What the server is given to say that its own limit has struck, before the connection is broken off."""
+DELIVERIES = 1000
+"""That wait in a process at most: about as many as a modest machine stores in POOL_TIMEOUT."""
 _TIMER = "elevate_deadline"
 # Where it exists (PostgreSQL 17): between a statement and the end of its transaction older limits watch nothing, and
 # a network that swallows that end would leave the transaction and its locks standing until a keepalive finds out.
@@ -192,15 +194,40 @@ def _released(_dbapi_connection: Any, record: Any, *_: Any) -> None:
 class Admission:
     """How many requests use a connection or wait for one. Past the limit they are refused at once, not after a wait.
 
-    `reserved`: beginnings of paths that have room beyond the limit (the public board, deliveries that must not be
-    lost), so that those who write in crowds do not keep everybody out.
+    `reserved`: beginnings of paths that have room beyond the limit (the public board, deliveries that are sent again),
+    so that those who write in crowds do not keep everybody out. `deliveries` are counted apart.
     """
 
     def __init__(self, served: int, waiting: int) -> None:
         self.limit = served + waiting
         self.reserved: tuple[str, ...] = ()
         self.present = 0
+        self.deliveries = 0
+        self._turns = asyncio.Semaphore(max(1, served // 2))
         self._reserve = max(served, waiting // 2)
+
+    @asynccontextmanager
+    async def deliver(self, patience: float) -> AsyncIterator[None]:
+        """For what its sender may not send again: it waits for a turn where people would be refused.
+
+        Half of the connections at most are used this way, so that a burst of deliveries keeps nobody out. Raises
+        DatabaseUnavailable when DELIVERIES wait already, or no turn has come in `patience` seconds.
+        """
+        if self.deliveries >= DELIVERIES:
+            raise crowded()
+        self.deliveries += 1
+        try:
+            try:
+                async with asyncio.timeout(patience):
+                    await self._turns.acquire()
+            except TimeoutError:
+                raise crowded() from None
+            try:
+                yield
+            finally:
+                self._turns.release()
+        finally:
+            self.deliveries -= 1
 
     def full(self, path: str) -> bool:
         return self.present >= self.limit + (self._reserve if path.startswith(self.reserved or "\0") else 0)

@@ -118,6 +118,7 @@ class Database:
         """`limits` bound every transaction (None: as the server has them), `max_waiting` those that queue for one."""
         self.address = address
         self.pool_size = pool_size
+        self.pool_timeout = pool_timeout
         self.admission = Admission(pool_size, max_waiting)
         pool: dict[str, Any] = (
             {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout, "pool_recycle": idle_timeout}
