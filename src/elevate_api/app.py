@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -31,11 +31,11 @@ from elevate_api.kit.memory import MEBIBYTE as MB
 from elevate_api.kit.memory import Memory
 from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext, Shedding
 from elevate_api.kit.problems import RateLimited, document_problems, install
-from elevate_api.kit.ratelimit import rate_limit
 from elevate_api.kit.replica import ReadDatabase
+from elevate_api.kit.routing import Shortcuts, before_all
 from elevate_api.leaderboards.feed import BoardFeed
 from elevate_api.leaderboards.ladder import Ladders
-from elevate_api.limits import build_limiter, charge
+from elevate_api.limits import build_limiter, limit
 from elevate_api.metrics import requests
 from elevate_api.metrics.figures import Figures
 from elevate_api.metrics.process import Sampler
@@ -106,8 +106,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         lifespan=lifespan,
         **FOREIGN_PAGES,
         redirect_slashes=False,  # a redirect would be built from the Host header
-        dependencies=[Depends(rate_limit(charge)), Depends(refuse_disabled)],
     )
+    before_all(app, limit, refuse_disabled)
     app.state.settings = settings
     app.state.constraints = CONSTRAINTS
     app.state.database = database or open_database(settings)
@@ -169,6 +169,7 @@ def _add_routes(app: FastAPI, *, console: bool) -> None:
     document_features(ROUTERS)
     for router in (*ROUTERS, *MANUAL_ROUTERS, *(CONSOLE_ROUTERS if console else ())):
         app.include_router(router)
+    app.router.middleware_stack = Shortcuts(app.router.middleware_stack)
 
 
 def open_read_database(settings: Settings, primary: Database) -> ReadDatabase:
