@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from tests.attachments.conftest import KINDS, PDF, PNG, Upload, announce, announcement, finish, send
 from tests.support.racing import race
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.attachments.inspection import EICAR
 from elevate_api.attachments.local import INCOMING
@@ -81,6 +82,39 @@ async def test_completing_twice_answers_the_same(
     assert bodies[0]["id"] == announced["id"]
     assert bodies[1:] == bodies[:1] * 2
     assert (await teacher.get(f"/api/submissions/{submission.id}")).json()["version"] == 2
+
+
+async def test_a_file_that_is_gone_when_its_owner_is_locked_is_not_there(
+    as_user: SignIn, client: httpx.AsyncClient, make_submission: Make, owner: Database
+) -> None:
+    """An erasure came first."""
+    teacher = await as_user()
+    submission = await make_submission(teacher.user)
+    announced = await announce(teacher, submission, PDF)
+    await send(client, announced, PDF)
+    async with owner.session() as session:
+        await session.execute(text("SELECT lock_person(:id)"), {"id": teacher.user.id})
+        finishing = asyncio.create_task(finish(teacher, submission, announced))
+        await waits_for_a_lock(owner)
+        await session.execute(text("DELETE FROM submission_attachments"))
+    assert (await finishing).status_code == 404
+
+
+async def test_a_refusal_is_told_once(
+    as_user: SignIn, client: httpx.AsyncClient, make_submission: Make, owner: Database
+) -> None:
+    teacher = await as_user()
+    submission = await make_submission(teacher.user)
+    announced = await announce(teacher, submission, PDF, sha256="ab" * 32)
+    await send(client, announced, PDF)
+    async with owner.session() as session:
+        await session.execute(text("SELECT lock_person(:id)"), {"id": teacher.user.id})
+        finishing = [asyncio.create_task(finish(teacher, submission, announced)) for _ in range(2)]
+        await waits_for_a_lock(owner, many=2)
+    assert {(await one).status_code for one in finishing} <= {404, 409, 422}
+    async with owner.session() as session:
+        told = await session.scalar(text("SELECT count(*) FROM audit_log WHERE action = 'attachment.refuse'"))
+    assert told == 1
 
 
 async def test_six_at_once_leave_five(as_user: SignIn, make_submission: Make, owner: Database) -> None:

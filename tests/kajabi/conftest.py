@@ -1,4 +1,3 @@
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
@@ -77,13 +76,3 @@ def deliver(client: httpx.AsyncClient) -> Deliver:
         return await client.post(url, content=body, headers=headers)
 
     return post
-
-
-async def waits_for_a_lock(owner: Database) -> None:
-    """Until some transaction does."""
-    async with asyncio.timeout(30):
-        while True:
-            async with owner.session() as session:
-                if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                    return
-            await asyncio.sleep(0.01)

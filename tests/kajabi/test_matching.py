@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from tests.kajabi.conftest import Deliver, Rows, waits_for_a_lock
+from tests.kajabi.conftest import Deliver, Rows
 from tests.kajabi.deliveries import AI_1, AI_2, ALL, flat, hook
 from tests.support.racing import race
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.config import Settings
 from elevate_api.kajabi import inbox, service

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from tests.kajabi.conftest import Deliver, Rows, waits_for_a_lock
+from tests.kajabi.conftest import Deliver, Rows
 from tests.kajabi.deliveries import AI_1, AI_2, flat, hook
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.kajabi import replay, service
 from elevate_api.kit.db import Database

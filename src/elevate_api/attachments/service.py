@@ -85,11 +85,13 @@ async def complete(
     refusal = await _inspect(evidence, attachment)
     await lock_person(session, user_id)  # before the file's own row, as everywhere
     if refusal is not None:
-        await repository.remove_unfinished(attachment_id)
-        _audit(session, user_id, "attachment.refuse", attachment, reason=refusal.value)
+        if await repository.remove_unfinished(attachment_id):
+            _audit(session, user_id, "attachment.refuse", attachment, reason=refusal.value)
         return AttachmentRefused(reason=refusal.value)
     if await repository.finish(attachment_id):
         _audit(session, user_id, "attachment.complete", attachment)
+    elif await repository.find(attachment_id) is None:
+        raise NotFound  # an erasure, or the refusal of another call, came first
     await session.refresh(attachment)
     return attachment
 
