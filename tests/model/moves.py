@@ -346,7 +346,7 @@ class Chooser:
 
 
 A_WEEK = (6, 7)
-JUMPS = (8, 5, 4, 5, 2, 1, 2, 1, 0.3)
+JUMPS = (8, 5, 9, 5, 2, 1, 2, 1, 0.3)
 MOVES = {
     "arrive": 5, "show": 3, "promote": 3, "demote": 1.5, "bind": 3, "ask_erasure": 1.5, "cancel_erasure": 0.6,
     "erase_due": 1.5, "clerk_deletes": 0.5, "submit": 22, "edit": 9, "withdraw": 4, "claim": 5, "release": 2,
