@@ -22,7 +22,6 @@ from benchmarks.client import Answer, encoded, request
 from benchmarks.data import Dataset, Scale
 from benchmarks.figures import CheckFailed, Figure, Measured, Reach, Round
 from benchmarks.machine import Cpu, Watch, used_by
-from elevate_api.kit.db import Address
 from elevate_api.ops.roles import SERVICE_ROLE
 from elevate_api.postgres import EmbeddedServer
 from elevate_api.postgres.cluster import OWNER, SUPERUSER
@@ -160,19 +159,27 @@ class Lab:
             database.close()
 
     @contextmanager
-    def scratch(self, prepare: Callable[[Address], None] | None = None) -> Iterator[BenchDatabase]:
-        """A migrated database with reference data and nobody in it, dropped afterwards."""
+    def scratch(
+        self, prepare: Callable[[str], None] | None = None, *, copies: int = 1
+    ) -> Iterator[list[BenchDatabase]]:
+        """Migrated databases with reference data and nobody in them, all alike, dropped afterwards.
+
+        `prepare` fills the first, given its address as the superuser; the others are copies of it.
+        """
         self._scratch += 1
-        name = f"scratch_{os.getpid()}_{self._scratch}"
-        self.dataset.create_empty(name)
-        database = BenchDatabase(self, name)
+        names = [f"scratch_{os.getpid()}_{self._scratch}_{number}" for number in range(copies)]
+        databases = [BenchDatabase(self, name) for name in names]
+        self.dataset.create_empty(names[0])
         try:
             if prepare is not None:
-                prepare(Address.parse(database.owner_dsn))
-            yield database
+                prepare(self.server.superuser_dsn(names[0]))
+            for name in names[1:]:
+                self.server.create_database(name, names[0])
+            yield databases
         finally:
-            database.close()
-            self.server.drop_database(name)
+            for database in databases:
+                database.close()
+                self.server.drop_database(database.name)
 
     # --- servers ---
 
@@ -181,8 +188,8 @@ class Lab:
         self, database: BenchDatabase, *, workers: int = 1, settings: Mapping[str, str] | None = None
     ) -> Iterator[servers.Server]:
         """`elevate serve` on the database, without rate limits; jobs run only where `settings` turns them on."""
-        plain = workers == 1 and settings is None and database.name == self.dataset.working_copy(self.scale)
-        if self.quick and plain:
+        plain = self.quick and workers == 1 and settings is None
+        if plain and database.name == self.dataset.working_copy(self.scale):
             yield self._shared_service(database)
             return
         with self._service(database, workers, settings) as server:

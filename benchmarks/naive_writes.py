@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api import models as _models  # noqa: F401 - tables refer to each other
 from elevate_api.activities.models import Activity
+from elevate_api.attachments.models import SubmissionAttachment
 from elevate_api.audit.models import AuditEntry
 from elevate_api.auth.caller import verified_claims
 from elevate_api.auth.claims import Claims
@@ -28,7 +29,7 @@ from elevate_api.kit.db import Address, Database, Tx
 from elevate_api.points.models import LedgerEntry
 from elevate_api.points.rules import ActivityCode, StageRates, Standing, compute_award
 from elevate_api.submissions.models import ReviewClaim, Submission
-from elevate_api.submissions.schemas import NewSubmission
+from elevate_api.submissions.schemas import AttachmentOut, NewSubmission
 from elevate_api.users.models import User
 
 
@@ -42,7 +43,7 @@ class Shown(BaseModel):
     version: int
     visibility: str
     payload: dict[str, Any]
-    attachments: list[str] = Field(default_factory=list)
+    attachments: list[AttachmentOut] = Field(default_factory=list)
     reviewer_id: str | None
     review_note: str | None
     points_awarded: int | None
@@ -94,8 +95,8 @@ def writes() -> FastAPI:
         session.add(submission)
         await session.flush()
         await session.refresh(submission)
-        _audit(session, user.id, "submission.create", "submission", str(submission.id), version=submission.version)
-        return Shown.model_validate(submission)
+        audit(session, user.id, "submission.create", "submission", str(submission.id), version=submission.version)
+        return await _shown(session, submission)
 
     @app.post("/api/review/{submission_id}/approve")
     async def approve(submission_id: UUID, approval: Approval, session: Tx, user: Caller) -> Approved:
@@ -134,11 +135,28 @@ async def _approve(session: AsyncSession, reviewer: User, submission_id: UUID, a
         entry.external_event_id, entry.event_time = cause, submission.reviewed_at or func.now()
         session.add(entry)
         await session.flush()
-    badges = await _badges(session, owner)
+    badges = await grant(session, owner)
     if claim is not None:
         await session.delete(claim)
-    _audit(session, reviewer.id, "submission.approve", "submission", str(submission.id), points=points, badges=badges)
-    return Approved(submission=Shown.model_validate(submission), points_awarded=points, badges_earned=badges)
+    audit(session, reviewer.id, "submission.approve", "submission", str(submission.id), points=points, badges=badges)
+    return Approved(submission=await _shown(session, submission), points_awarded=points, badges_earned=badges)
+
+
+async def _shown(session: AsyncSession, submission: Submission) -> Shown:
+    files = await session.scalars(
+        select(SubmissionAttachment)
+        .where(SubmissionAttachment.submission_id == submission.id, SubmissionAttachment.completed_at.is_not(None))
+        .order_by(SubmissionAttachment.created_at, SubmissionAttachment.id)
+    )
+    shown = Shown.model_validate(submission)
+    shown.attachments = [
+        AttachmentOut(
+            id=file.id, filename=file.filename, content_type=file.content_type, size=file.size_bytes,
+            sha256=file.sha256, created_at=file.created_at,
+        )
+        for file in files
+    ]  # fmt: skip
+    return shown
 
 
 async def _award(session: AsyncSession, submission: Submission) -> int:
@@ -160,7 +178,8 @@ async def _award(session: AsyncSession, submission: Submission) -> int:
     return compute_award(rates, standing, **people).points
 
 
-async def _badges(session: AsyncSession, person: str) -> list[str]:
+async def grant(session: AsyncSession, person: str) -> list[str]:
+    """Every badge that the person has not and meets the criteria of."""
     earned = set(await session.scalars(select(EarnedBadge.badge_code).where(EarnedBadge.user_id == person)))
     badges = [badge for badge in await session.scalars(select(Badge).where(Badge.active)) if badge.code not in earned]
     points = await session.execute(
@@ -175,11 +194,12 @@ async def _badges(session: AsyncSession, person: str) -> list[str]:
     new = sorted(badge.code for badge in badges if badge.criteria and is_met(badge.criteria, facts))
     for code in new:
         session.add(EarnedBadge(user_id=person, badge_code=code))
-        _audit(session, None, "badge.grant", "user", person, badge=code)
+        audit(session, None, "badge.grant", "user", person, badge=code)
     await session.flush()
     return new
 
 
-def _audit(session: AsyncSession, actor: str | None, action: str, kind: str, target: str, **details: Any) -> None:
+def audit(session: AsyncSession, actor: str | None, action: str, kind: str, target: str, **details: Any) -> None:
+    """Written with the next flush."""
     entry = AuditEntry(actor_id=actor, action=action, target_type=kind, target_id=target, details=details)
     session.add(entry)

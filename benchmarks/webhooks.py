@@ -1,21 +1,18 @@
 """Webhook ingest over HTTP, against the sequence that one would first write with an ORM (`benchmarks.naive`)."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
-import asyncpg
-
 from benchmarks.catalogue import benchmark
 from benchmarks.client import request
 from benchmarks.figures import Measured, Reach, at_least
 from benchmarks.lab import BenchDatabase, Lab
 from benchmarks.naive import TAG
+from benchmarks.people import fill
 from benchmarks.servers import KAJABI_TOKEN, Server
-from elevate_api.kit.db import Address
 
 PATH = f"/api/webhooks/kajabi/{KAJABI_TOKEN}"
 CLIENTS = 8
@@ -24,9 +21,10 @@ CLIENTS = 8
 @benchmark("webhooks", own_data=True)
 def webhooks(lab: Lab) -> None:
     """Storing and processing Kajabi's calls, against a naive ORM sequence."""
-    people = 500 if lab.quick else 60_000
+    people, learners = (500, 100) if lab.quick else (40_000, 10_000)
     with ExitStack() as stack:
-        ours, naive = (stack.enter_context(lab.scratch(lambda owner: add_people(owner, people))) for _ in range(2))
+        prepared = lab.scratch(lambda dsn: fill(lab, dsn, people, learners=learners), copies=2)
+        ours, naive = stack.enter_context(prepared)
         # It would stumble over two copies at once.
         naive.owner.execute("DROP INDEX kajabi_events_body_key")
         service = stack.enter_context(lab.service(ours))
@@ -56,12 +54,13 @@ def _compare(
     body_of: Callable[[int], bytes],
     reach: Reach | None,
 ) -> None:
-    most = 40 if lab.quick else 12_000
+    seconds = min(lab.seconds_per_round, 1.0) if lab.small else lab.seconds_per_round
+    most = 40 if lab.quick else round(2000 * seconds)
 
     def load(server: Server) -> Measured:
         first = next(numbers[server.port])
         requests = [request("POST", PATH, body=body_of(first + offset)) for offset in range(most)]
-        done = lab.load(server, requests, connections=CLIENTS, repeat=False, expected=(200, 202))
+        done = lab.load(server, requests, connections=CLIENTS, repeat=False, expected=(200, 202), seconds=seconds)
         numbers[server.port] = count(first + int(done.work))
         return done
 
@@ -73,7 +72,7 @@ def _compare(
         baseline_name="naive ORM sequence",
         unit="requests/s",
         reach=reach,
-        rounds=4 if reach else 2,
+        rounds=3 if reach else 2,
         warm_up=reach is not None,
     )
 
@@ -92,21 +91,6 @@ def completion(number: int, tag: str) -> bytes:
     return json.dumps({"id": str(number), "event": "tag_added", "payload": resources}).encode()
 
 
-def add_people(owner: Address, people: int) -> None:
-    async def run() -> None:
-        connection = await asyncpg.connect(**owner.driver_arguments())
-        await connection.execute(
-            "INSERT INTO users (id, handle, email, email_verified) "
-            "SELECT 'user_' || n, 'teacher-' || n, 'teacher' || n || '@school.test', true "
-            "FROM generate_series(1, $1) AS n",
-            people,
-        )
-        await connection.execute("ANALYZE users")
-        await connection.close()
-
-    asyncio.run(run())
-
-
 def _check_answers(lab: Lab, service: Server, baseline: Server) -> None:
     """The same three calls, to one and the other."""
     for body in (completion(1, TAG), completion(1, TAG), completion(1, "newsletter")):
@@ -122,7 +106,7 @@ def _told(answer: dict[str, Any]) -> tuple[Any, ...]:
 def _check_ledger(lab: Lab, database: BenchDatabase) -> None:
     row = database.owner.row(
         """SELECT (SELECT count(*) FROM kajabi_events WHERE status = 'PROCESSED') AS processed,
-                  (SELECT count(*) FROM points_ledger) AS entries,
+                  (SELECT count(*) FROM points_ledger WHERE source = 'WEBHOOK') AS entries,
                   (SELECT count(DISTINCT user_id) FROM points_ledger WHERE delta_points = 10) AS people"""
     )
     lab.check(

@@ -1,24 +1,23 @@
 """Submitting and approving over HTTP: against the same statements one by one in pgbench, and against a naive ORM route.
 
 People submit as often as they like here and the quota is out of the way; everything else is as deployed. Each contender
-has a database of its own, and approvals are prepared anew for each round.
+has a database of its own, all with the same people and the same history, and what waits for approval is put there
+before each round.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import count
-from typing import Any
+
+import asyncpg
 
 from benchmarks.catalogue import benchmark
 from benchmarks.client import request
 from benchmarks.figures import Measured, at_least
 from benchmarks.lab import BenchDatabase, Lab
+from benchmarks.people import REVIEWERS, fill
 from benchmarks.pgbench import pgbench
 from benchmarks.servers import Server, bearer
-from benchmarks.webhooks import add_people
-from elevate_api.kit.db import Address
 
 EVIDENCE = {
     "reflection": "My class compared two answers of an assistant, looked for what was wrong in each, and rewrote the "
@@ -28,10 +27,10 @@ EVIDENCE = {
 }
 LOT = 100
 CLIENTS = 8
-REVIEWERS = 8
+SUBMITTERS = 1000
 
 # What the service did before it was one function, statement by statement; `person` and so on are pgbench's.
-SUBMIT = f"""\\set n random(1, {{people}})
+SUBMIT = f"""\\set n random(1, {{submitters}})
 BEGIN;
 SELECT * FROM users WHERE id = 'user_' || :n;
 INSERT INTO submissions (user_id, activity_code, payload, visibility)
@@ -81,13 +80,13 @@ COMMIT;
 @benchmark("writes", own_data=True)
 def writes(lab: Lab) -> None:
     """Submitting, approving and bulk approval, against pgbench and a naive ORM route."""
-    people = 300 if lab.quick else 30_000
+    people = 300 if lab.quick else 20_000
     with ExitStack() as stack:
-        prepare = lambda owner: _prepare(owner, people)  # noqa: E731
-        ours, naive, plain = (stack.enter_context(lab.scratch(prepare)) for _ in range(3))
+        prepared = lab.scratch(lambda dsn: _prepare(lab, dsn, people), copies=3)
+        ours, naive, plain = stack.enter_context(prepared)
         service = stack.enter_context(lab.service(ours))
         orm = stack.enter_context(lab.app("naive_writes", database=naive))
-        tokens = {f"user_{n}": bearer(f"user_{n}") for n in range(1, min(people, 1000) + 1)}
+        tokens = {f"user_{n}": bearer(f"user_{n}") for n in range(1, min(people, SUBMITTERS) + 1)}
         tokens |= {f"reviewer_{n}": bearer(f"reviewer_{n}") for n in range(1, REVIEWERS + 1)}
         bench = _Writes(lab, people, tokens)
         bench.check_answers(service, orm)
@@ -103,10 +102,12 @@ class _Writes:
         self._lab = lab
         self._people = people
         self._tokens = tokens
-        self._numbers = count()
+        self._first = 0
+        self._seconds = min(lab.seconds_per_round, 1.0) if lab.small else lab.seconds_per_round
         body = {"activityCode": "EXPLORE", "payload": EVIDENCE, "visibility": "PUBLIC"}
         users = [name for name in tokens if name.startswith("user_")]
         self._submissions = [request("POST", "/api/submissions", headers=tokens[name], body=body) for name in users]
+        self._submitters = len(users)
 
     def check_answers(self, *contenders: Server) -> None:
         answers = [server.ask(self._submissions[0]) for server in contenders]
@@ -115,91 +116,100 @@ class _Writes:
         self._lab.check("all answer the same members", shown[0] == shown[1], shown)
 
     def submit(self, service: Server, orm: Server, plain: BenchDatabase) -> None:
-        script = SUBMIT.replace("{people}", str(self._people))
+        script = SUBMIT.replace("{submitters}", str(self._submitters))
         self._compare("submit over HTTP", lambda: self._send(service, self._submissions, 201),
-                      lambda: pgbench(self._lab, plain, script, clients=CLIENTS),
+                      lambda: pgbench(self._lab, plain, script, clients=CLIENTS, seconds=self._seconds),
                       lambda: self._send(orm, self._submissions, 201))  # fmt: skip
 
     def approve(
         self, ours: BenchDatabase, naive: BenchDatabase, plain: BenchDatabase, service: Server, orm: Server
     ) -> None:
-        def steps() -> Measured:
-            _list_pending(plain, self._pending(plain))
-            return pgbench(self._lab, plain, APPROVE, clients=CLIENTS)
+        waiting: dict[str, list[bytes]] = {}
 
-        self._compare("approve over HTTP", lambda: self._send(service, self._approvals(ours), 200, repeat=False),
-                      steps, lambda: self._send(orm, self._approvals(naive), 200, repeat=False))  # fmt: skip
+        def prepare() -> None:
+            ids = {database.name: self._pending(database, 2000) for database in (ours, naive, plain)}
+            waiting.update({database.name: self._approvals(ids[database.name]) for database in (ours, naive)})
+            _list_pending(plain, ids[plain.name])
+
+        self._compare("approve over HTTP", lambda: self._send(service, waiting[ours.name], 200, repeat=False),
+                      lambda: pgbench(self._lab, plain, APPROVE, clients=CLIENTS, seconds=self._seconds),
+                      lambda: self._send(orm, waiting[naive.name], 200, repeat=False), prepare)  # fmt: skip
 
     def bulk(self, ours: BenchDatabase, service: Server) -> None:
         """One reviewer, one connection: a hundred requests against one of a hundred."""
+        single: list[bytes] = []
+        lots: list[bytes] = []
 
-        def lots() -> Measured:
-            ids = self._pending(ours)
-            asked = [
-                request("POST", "/api/review/bulk", headers=self._tokens["reviewer_1"], body={"decisions": [
-                    {"id": one, "decision": "approve", "version": 1} for one in ids[first : first + LOT]]})
-                for first in range(0, len(ids), LOT)
-            ]  # fmt: skip
-            done = self._send(service, asked, 200, repeat=False, connections=1)
+        def prepare() -> None:
+            single[:] = self._approvals(self._pending(ours, 1000))
+            ids = self._pending(ours, 5000)
+            lots[:] = [self._lot(ids[first : first + LOT]) for first in range(0, len(ids), LOT)]
+
+        def in_lots() -> Measured:
+            done = self._send(service, lots, 200, repeat=False, connections=1)
             return Measured(done.value * LOT, done.work * LOT, done.details)
 
         self._lab.compare(
-            "bulk approval of 100", ours=lots,
-            baseline=lambda: self._send(service, self._approvals(ours), 200, repeat=False, connections=1),
-            baseline_name="one by one", unit="approvals/s", reach=at_least(10), rounds=3,
+            "bulk approval of 100", ours=in_lots,
+            baseline=lambda: self._send(service, single, 200, repeat=False, connections=1),
+            baseline_name="one by one", unit="approvals/s", reach=at_least(10), rounds=3, prepare=prepare,
         )  # fmt: skip
 
     def _compare(
-        self, what: str, ours: Callable[[], Measured], steps: Callable[[], Measured], orm: Callable[[], Measured]
+        self,
+        what: str,
+        ours: Callable[[], Measured],
+        steps: Callable[[], Measured],
+        orm: Callable[[], Measured],
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self._lab.compare(what, ours=ours, baseline=steps, baseline_name="pgbench, the statements one by one",
-                          unit="requests/s", reach=at_least(0.5), rounds=3)  # fmt: skip
+                          unit="requests/s", reach=at_least(0.5), rounds=3, prepare=prepare)  # fmt: skip
         self._lab.compare(what, ours=ours, baseline=orm, baseline_name="a naive ORM route",
-                          unit="requests/s", reach=at_least(5), rounds=3)  # fmt: skip
+                          unit="requests/s", reach=at_least(5), rounds=3, prepare=prepare)  # fmt: skip
 
     def _send(
         self, server: Server, requests: list[bytes], status: int, *, repeat: bool = True, connections: int = CLIENTS
     ) -> Measured:
-        return self._lab.load(server, requests, repeat=repeat, expected=(status,), connections=connections)
+        return self._lab.load(server, requests, repeat=repeat, expected=(status,), connections=connections,
+                              seconds=self._seconds)  # fmt: skip
 
-    def _pending(self, database: BenchDatabase) -> list[str]:
+    def _pending(self, database: BenchDatabase, a_second: int) -> list[str]:
         """Evidence that waits, more of it than a round decides about, of another person each as far as they go."""
-        many = 300 if self._lab.quick else 6000
-        first = next(self._numbers) * many
+        many = 300 if self._lab.quick else round(a_second * max(self._seconds, 1))
         rows = database.owner.rows(
             "INSERT INTO submissions (user_id, activity_code, payload) "
             "SELECT 'user_' || 1 + ($1 + n) % $2, 'EXPLORE', $3::jsonb FROM generate_series(1, $4) n RETURNING id",
-            first, self._people, json.dumps(EVIDENCE), many,
+            self._first, self._people, json.dumps(EVIDENCE), many,
         )  # fmt: skip
+        self._first += many
         return [str(row["id"]) for row in rows]
 
-    def _approvals(self, database: BenchDatabase) -> list[bytes]:
+    def _approvals(self, ids: list[str]) -> list[bytes]:
         return [
             request("POST", f"/api/review/{one}/approve", headers=self._tokens[f"reviewer_{place % REVIEWERS + 1}"],
                     body={"version": 1})
-            for place, one in enumerate(self._pending(database))
+            for place, one in enumerate(ids)
         ]  # fmt: skip
 
+    def _lot(self, ids: list[str]) -> bytes:
+        decisions = [{"id": one, "decision": "approve", "version": 1} for one in ids]
+        return request("POST", "/api/review/bulk", headers=self._tokens["reviewer_1"], body={"decisions": decisions})
 
-def _prepare(owner: Address, people: int) -> None:
-    add_people(owner, people)
-    asyncio.run(_settle_in(owner))
+
+def _prepare(lab: Lab, dsn: str, people: int) -> None:
+    fill(lab, dsn, people)
+    lab.wait(_settle_in(dsn))
 
 
-async def _settle_in(owner: Address) -> None:
-    import asyncpg  # noqa: PLC0415
-
-    connection: Any = await asyncpg.connect(**owner.driver_arguments())
-    await connection.execute(
-        "INSERT INTO users (id, handle, role) "
-        f"SELECT 'reviewer_' || n, 'reviewer-' || n, 'REVIEWER' FROM generate_series(1, {REVIEWERS}) n"
-    )
+async def _settle_in(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
     await connection.execute("UPDATE app_settings SET value = '1000000' WHERE key = 'submissions_per_hour'")
+    await connection.execute("SET ROLE elevate")
     await connection.execute("CREATE TABLE to_approve (n bigint PRIMARY KEY, id uuid NOT NULL, user_id text NOT NULL)")
     await connection.execute("CREATE SEQUENCE to_approve_seq")
     await connection.execute("GRANT SELECT ON to_approve TO elevate_app")
     await connection.execute("GRANT USAGE ON to_approve_seq TO elevate_app")
-    await connection.execute("ANALYZE")
     await connection.close()
 
 
