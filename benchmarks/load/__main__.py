@@ -168,10 +168,11 @@ def judged(steps: Sequence[Step]) -> str:
     if not past:
         return f"The peak was not passed: {peak.done:.0f}/s at {peak.rate} asked for is the last that was tried."
     least = min(past, key=lambda step: step.done)
+    longest = max(step.longest for step in steps) / 1000
     return (
         f"The most was {peak.done:.0f}/s at {peak.rate} asked for; past it never less than "
         f"{least.done / peak.done:.0%} of that (at {least.rate}). Failed: {sum(step.failed for step in steps)}; "
-        f"all else was answered, or refused with 503 and `Retry-After`. The longest answer took {max(step.longest for step in steps) / 1000:.1f} s."
+        f"all else was answered, or refused with 503 and `Retry-After`. The longest answer took {longest:.1f} s."
     )
 
 
