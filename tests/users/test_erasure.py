@@ -1,13 +1,16 @@
 """What an erasure removes, what it leaves, and who cannot be erased."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.kit.db import Database
 from elevate_api.kit.problems import NotFound
+from elevate_api.review.claims import ClaimRepository
 from elevate_api.users.erasure import erase, postpone
 from elevate_api.users.errors import LastSuperadmin
 
@@ -127,6 +130,24 @@ async def test_an_address_that_is_somebody_elses_now_keeps_its_deliveries(
     async with database.session() as session:
         await erase(session, budi.id, actor_id=None)
     assert await value(owner, "SELECT email FROM kajabi_events WHERE tag = 'two'") == "budi@sekolah.test"
+
+
+async def test_nothing_is_left_claimed_by_who_took_it_while_the_person_was_erased(
+    database: Database, owner: Database, budi: Any, make_submission: Make, make_user: Make
+) -> None:
+    await make_submission(budi, "SHINE")
+    reviewer = await make_user("REVIEWER")
+
+    async def erased() -> None:
+        async with database.session() as session:
+            await erase(session, budi.id, actor_id=None)
+
+    async with database.session() as session:
+        assert await ClaimRepository(session).take(reviewer.id, 20, None)
+        erasing = asyncio.create_task(erased())
+        await waits_for_a_lock(owner)
+    await erasing
+    assert await value(owner, "SELECT count(*) FROM review_claims") == 0
 
 
 async def test_the_workflow_holds_again_after_an_erasure_in_the_same_transaction(database: Database, budi: Any) -> None:

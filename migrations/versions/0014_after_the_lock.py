@@ -1,4 +1,4 @@
-"""A completion goes to whom its contact or address belongs once that person is locked, not to whom it did before.
+"""What is looked for is looked for once nobody can change it: a completion's person, an erased person's claims.
 
 Revision ID: 0014
 Revises: 0013
@@ -16,7 +16,9 @@ depends_on = None
 
 def upgrade() -> None:
     replace(op, "kajabi_standing", old=1, new=2)
+    replace(op, "erase_user", old=2, new=3)
 
 
 def downgrade() -> None:
+    replace(op, "erase_user", old=3, new=2)
     replace(op, "kajabi_standing", old=2, new=1)
