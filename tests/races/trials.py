@@ -1,8 +1,10 @@
 """Two operations at once, forced to overlap, and whether some order of the two explains what is left."""
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,6 +63,25 @@ class Ending:
 
     def fits(self, other: "Ending") -> bool:
         return self.state == other.state and self.kinds == other.kinds
+
+    def fits_but_for_claims(self, other: "Ending") -> bool:
+        """Whoever claims passes over what anybody holds that moment: fewer may be claimed, and others that wait."""
+        rest, claims = _apart(self.state)
+        other_rest, other_claims = _apart(other.state)
+        waiting = {row["id"] for row in _rows(other_rest, "submissions") if row["status"] == "PENDING"}
+        strange = [row for row in _rows(other_claims - claims, "review_claims") if row["submission_id"] not in waiting]
+        return rest == other_rest and self.kinds == other.kinds and not strange
+
+
+def _apart(state: str) -> tuple[Counter[str], Counter[str]]:
+    """The lines of a state but for claims, and those of claims."""
+    lines = state.splitlines()
+    claims = [line for line in lines if line.startswith("review_claims ")]
+    return Counter(lines) - Counter(claims), Counter(claims)
+
+
+def _rows(lines: Iterable[str], table: str) -> list[dict[str, Any]]:
+    return [json.loads(line.partition(" ")[2]) for line in lines if line.startswith(f"{table} ")]
 
 
 async def state_of(stage: Stage) -> str:
@@ -236,7 +257,8 @@ class Judge:
                 return f"sent away without Retry-After: {outcome}"
         if "busy" in ending.kinds:
             return await self._fault_of_the_other(ending, names)
-        if any(order.fits(ending) for order in orders):
+        fits = Ending.fits_but_for_claims if CLAIMS & set(names) else Ending.fits
+        if any(fits(order, ending) for order in orders):
             return None
         return None if await self._fits_between(ending, names) else _explain(orders, ending)
 
