@@ -28,6 +28,7 @@ EVIDENCE = {
 LOT = 100
 CLIENTS = 8
 SUBMITTERS = 1000
+WARM_UP = 150
 
 # What the service did before it was one function, statement by statement; `person` and so on are pgbench's.
 SUBMIT = f"""\\set n random(1, {{submitters}})
@@ -117,6 +118,8 @@ class _Writes:
 
     def submit(self, service: Server, orm: Server, plain: BenchDatabase) -> None:
         script = SUBMIT.replace("{submitters}", str(self._submitters))
+        for server in (service, orm):
+            self._send(server, self._submissions[:WARM_UP], 201, repeat=False)
         self._compare("submit over HTTP", lambda: self._send(service, self._submissions, 201),
                       lambda: pgbench(self._lab, plain, script, clients=CLIENTS, seconds=self._seconds),
                       lambda: self._send(orm, self._submissions, 201))  # fmt: skip
@@ -127,10 +130,13 @@ class _Writes:
         waiting: dict[str, list[bytes]] = {}
 
         def prepare() -> None:
-            ids = {database.name: self._pending(database, 2000) for database in (ours, naive, plain)}
-            waiting.update({database.name: self._approvals(ids[database.name]) for database in (ours, naive)})
-            _list_pending(plain, ids[plain.name])
+            for database in (ours, naive):
+                waiting[database.name] = self._approvals(self._pending(database, 1500))
+            _list_pending(plain, self._pending(plain, 1500))
 
+        prepare()
+        for server, database in ((service, ours), (orm, naive)):
+            self._send(server, waiting[database.name][:WARM_UP], 200, repeat=False)
         self._compare("approve over HTTP", lambda: self._send(service, waiting[ours.name], 200, repeat=False),
                       lambda: pgbench(self._lab, plain, APPROVE, clients=CLIENTS, seconds=self._seconds),
                       lambda: self._send(orm, waiting[naive.name], 200, repeat=False), prepare)  # fmt: skip
@@ -152,7 +158,8 @@ class _Writes:
         self._lab.compare(
             "bulk approval of 100", ours=in_lots,
             baseline=lambda: self._send(service, single, 200, repeat=False, connections=1),
-            baseline_name="one by one", unit="approvals/s", reach=at_least(10), rounds=3, prepare=prepare,
+            baseline_name="one by one", unit="approvals/s", reach=at_least(10), rounds=3, warm_up=False,
+            prepare=prepare,
         )  # fmt: skip
 
     def _compare(
@@ -164,9 +171,9 @@ class _Writes:
         prepare: Callable[[], None] | None = None,
     ) -> None:
         self._lab.compare(what, ours=ours, baseline=steps, baseline_name="pgbench, the statements one by one",
-                          unit="requests/s", reach=at_least(0.5), rounds=3, prepare=prepare)  # fmt: skip
+                          unit="requests/s", reach=at_least(0.5), rounds=3, warm_up=False, prepare=prepare)  # fmt: skip
         self._lab.compare(what, ours=ours, baseline=orm, baseline_name="a naive ORM route",
-                          unit="requests/s", reach=at_least(5), rounds=3, prepare=prepare)  # fmt: skip
+                          unit="requests/s", reach=at_least(5), rounds=3, warm_up=False, prepare=prepare)  # fmt: skip
 
     def _send(
         self, server: Server, requests: list[bytes], status: int, *, repeat: bool = True, connections: int = CLIENTS
