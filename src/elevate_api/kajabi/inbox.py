@@ -60,7 +60,7 @@ async def receive(database: Database, body: bytes, learn_tags: LearnTags) -> Rec
         return Receipt(stored.first_id, Status.FAILED, stored.is_duplicate, parked=True, unreadable=fault)
     if stored.is_duplicate:
         return await _answer_again(database, stored, learn_tags)
-    work = Work(stored.id, Status.RECEIVED, body, stored.created_at)
+    work = Work(stored.id, Status.RECEIVED, body, stored.created_at, found=found)
     return await attempt(database, work, learn_tags)
 
 

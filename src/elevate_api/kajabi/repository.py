@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Text
 
 from elevate_api.kajabi.models import KajabiEvent
+from elevate_api.kajabi.payload import Delivery
 from elevate_api.kajabi.rules import Standing, Status
 from elevate_api.kit.repository import Repository
 
@@ -27,6 +28,8 @@ class Work:
     user_id: str | None = None
     points_awarded: int | None = None
     duplicate_of: UUID | None = None
+    found: Delivery | None = field(default=None, repr=False)
+    """What the body says, where it has just been read."""
 
     @classmethod
     def of(cls, row: KajabiEvent) -> Self:

@@ -149,6 +149,8 @@ def _refuse_settled(work: Work, chosen: str | None) -> None:
 
 
 def _read(work: Work) -> Delivery:
+    if work.found is not None:
+        return work.found
     try:
         return read(work.body, now=utcnow())
     except (NotJson, UnknownShape) as error:

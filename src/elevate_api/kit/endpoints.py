@@ -156,8 +156,9 @@ def _odd(route: APIRoute) -> bool:
 def _step(dependant: Dependant, inputs: tuple[tuple[str | None, int], ...]) -> _Step:
     call = dependant.call
     unknown = (
-        dependant.websocket_param_name, dependant.http_connection_param_name, dependant.background_tasks_param_name,
-        dependant.security_scopes_param_name, dependant.own_oauth_scopes, dependant.concurrency,
+        dependant.websocket_param_name, dependant.background_tasks_param_name, dependant.security_scopes_param_name,
+        dependant.own_oauth_scopes, dependant.concurrency,
+        dependant.request_param_name and dependant.http_connection_param_name,
     )  # fmt: skip
     if call is None or any(unknown):
         raise _Foreign
@@ -166,7 +167,8 @@ def _step(dependant: Dependant, inputs: tuple[tuple[str | None, int], ...]) -> _
         raise _Foreign
     kinds = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
     fields = tuple((source, fields) for source, fields in zip(_SOURCES, kinds, strict=True) if fields)
-    names = dependant.request_param_name, dependant.response_param_name
+    # A connection is what security schemes take; a request is one.
+    names = dependant.request_param_name or dependant.http_connection_param_name, dependant.response_param_name
     return _Step(call, kind, inputs, fields, dependant.body_params, *names)
 
 
