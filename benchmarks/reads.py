@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.catalogue import benchmark
 from benchmarks.client import request
@@ -18,15 +17,18 @@ from benchmarks.figures import Measured, Reach, at_least, at_most
 from benchmarks.lab import BenchDatabase, Lab
 from benchmarks.servers import bearer
 from elevate_api.kit.db import Address, Database
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.leaderboards import queries
-from elevate_api.leaderboards.queries import Filters, Period, Place
+from elevate_api.leaderboards.board import Filters, read_board
+from elevate_api.leaderboards.ladder import Ladders
+from elevate_api.leaderboards.queries import Period, Place
 
 BOARD = "/api/leaderboard?limit=20"
 LIMIT = 21
 CALLERS = 200
 TIMES = 30
 
-Read = Callable[[AsyncSession], Awaitable[Any]]
+Read = Callable[[UnitOfWork], Awaitable[Any]]
 Statement = tuple[str, tuple[Any, ...]]
 
 
@@ -145,10 +147,10 @@ async def _wanted(connection: Any) -> list[tuple[str, Read, str, Reach | None]]:
     order = "ORDER BY b.total_points DESC, b.reached_at, b.user_id"
     place = Place(*deep)
 
+    ladders = Ladders()
+
     def page(after: Place | None = None, **filters: Any) -> Read:
-        return lambda session: queries.board_rows(
-            session, Period.ALL, limit=LIMIT, filters=Filters(**filters), after=after
-        )
+        return lambda work: read_board(work, ladders, Period.ALL, limit=LIMIT, filters=Filters(**filters), after=after)
 
     def naive(where: str = "true", rest: str = "") -> str:
         return f"{board} WHERE {where} {order} {rest} LIMIT {LIMIT}"
@@ -168,11 +170,15 @@ async def _wanted(connection: Any) -> list[tuple[str, Read, str, Reach | None]]:
         ("search, a rare handle", page(search=rare), naive(scan(rare)), at_most(0.5)),
         (
             "standing of one person",
-            lambda session: queries.standing(session, place.user_id, Period.ALL),
+            lambda work: _standing(work, place.user_id),
             f"SELECT rank FROM ({ranks}) r WHERE user_id = '{_quoted(place.user_id)}'",
             None,
         ),
     ]
+
+
+async def _standing(work: UnitOfWork, person: str) -> None:
+    await queries.standing(await work.session(), person, Period.ALL)
 
 
 def _quoted(value: str) -> str:
@@ -192,9 +198,9 @@ class Sent:
 
     async def by(self, read: Read) -> list[Statement]:
         self._seen.clear()
-        async with self._database.session() as session:
-            await read(session)
-        return list(self._seen)
+        async with UnitOfWork(self._database) as work:
+            await read(work)
+        return [one for one in self._seen if "score_histogram h ON" not in one[0]]  # fetched once a version
 
     async def close(self) -> None:
         await self._database.dispose()

@@ -176,6 +176,7 @@ async def test_as_of_is_the_start_of_the_last_successful_refresh(
     owner: Database, client: httpx.AsyncClient, factory: Factory
 ) -> None:
     before = await read(client)
+    await factory.entry(await factory.user(), 20)  # a fold that finds nothing says so every 15 s only
     started = datetime.now(UTC)
     await refresh(owner)
     as_of = (await read(client))["asOf"]

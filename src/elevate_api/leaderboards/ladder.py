@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 
+from elevate_api.kit.work import UnitOfWork
 from elevate_api.leaderboards.queries import Period
 
 
@@ -50,3 +51,23 @@ class Ladders:
         self._wanted.discard(period)
         if ladder is not None:
             self._known[period] = ladder
+
+
+async def ladder_at(work: UnitOfWork, ladders: Ladders, period: Period, version: int) -> Ladder | None:
+    """The ladder of that version, fetched by the first to ask for it; None for who is to count by another way."""
+    known = ladders.at(period, version)
+    if known is not None or not ladders.claim(period):
+        return known
+    fetched = None
+    try:
+        rows = await work.run(_LADDER.format(version=period.version), period.value)
+        fetched = Ladder(rows[0][0], [(points, people) for _, points, people in rows if points is not None])
+    finally:
+        ladders.release(period, fetched)
+    return fetched if fetched.version == version else None
+
+
+_LADDER = """
+SELECT s.{version}, h.points, h.people
+FROM totals_state s LEFT JOIN score_histogram h ON h.period = $1
+"""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from elevate_api.kit.work import UnitOfWork
-from elevate_api.leaderboards.ladder import Ladder, Ladders
+from elevate_api.leaderboards.ladder import Ladder, Ladders, ladder_at
 from elevate_api.leaderboards.queries import VISIBLE, Period, standing_parts
 from elevate_api.users.caller import Caller
 
@@ -42,21 +42,10 @@ async def own_standing(work: UnitOfWork, caller: Caller, period: Period, ladders
     again with the ranks counted by the statement itself, whose snapshot is one.
     """
     rows = await caller.run(work, _PLAIN[period])
-    version = rows[0][_VERSION]
-    ladder = ladders.at(period, version)
-    if ladder is None and ladders.claim(period):
-        try:
-            ladder = await _fetch(work, period)
-        finally:
-            ladders.release(period, ladder)
-    if ladder is None or ladder.version != version:
+    ladder = await ladder_at(work, ladders, period, rows[0][_VERSION])
+    if ladder is None:
         return _standing(await caller.run(work, _COUNTED[period]), None)
     return _standing(rows, ladder)
-
-
-async def _fetch(work: UnitOfWork, period: Period) -> Ladder:
-    rows = await work.run(_LADDER.format(version=period.version), period.value)
-    return Ladder(rows[0][0], [(points, people) for _, points, people in rows if points is not None])
 
 
 def _standing(rows: Sequence[Sequence[Any]], ladder: Ladder | None) -> OwnStanding:
@@ -106,11 +95,6 @@ _SIDE = """
  FROM user_totals b JOIN users u ON u.id = b.user_id
  WHERE me.ranked AND b.on_board AND b.{points} > 0 AND {visible} AND {range}
  ORDER BY {order} LIMIT {neighbours})
-"""
-
-_LADDER = """
-SELECT s.{version}, h.points, h.people
-FROM totals_state s LEFT JOIN score_histogram h ON h.period = $1
 """
 
 

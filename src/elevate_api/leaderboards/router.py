@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 
-from elevate_api.kit.db import Tx
 from elevate_api.kit.etag import cache_control, conditional
 from elevate_api.kit.paging import Paging, link_next
 from elevate_api.kit.replica import ReadTx
 from elevate_api.kit.routing import Router
 from elevate_api.kit.work import Writes
 from elevate_api.leaderboards import service
-from elevate_api.leaderboards.queries import Filters, Period
+from elevate_api.leaderboards.board import Filters
+from elevate_api.leaderboards.queries import Period
 from elevate_api.leaderboards.schemas import LeaderboardOut, OwnRankOut, ProgrammeStatsOut
 from elevate_api.users.guards import ParticipantCaller
 
@@ -33,7 +33,7 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The clien
 @router.get("/leaderboard", response_model=LeaderboardOut, tags=["public"], responses=NOT_MODIFIED)
 async def read_leaderboard(
     request: Request,
-    session: Tx,
+    work: Writes,
     page: Paging,
     period: PeriodQuery = Period.ALL,
     cohort: Cohort = "",
@@ -43,7 +43,7 @@ async def read_leaderboard(
 ) -> Response:
     """The board of educators, best first; filters choose rows and change no rank."""
     filters = Filters(cohort.strip() or None, school.strip() or None, search.strip() or None)
-    board = await service.board_page(session, period, filters, page)
+    board = await service.board_page(work, request.app.state.ladders, period, filters, page)
     body = board.model_dump_json().encode()
     response = conditional(if_none_match, body, cache=cache_control(max_age=BOARD_MAX_AGE))
     link_next(request, response, board.next_cursor)

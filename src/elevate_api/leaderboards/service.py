@@ -7,27 +7,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from elevate_api.kit.paging import PageParams, cut
 from elevate_api.kit.work import UnitOfWork
 from elevate_api.leaderboards import queries
+from elevate_api.leaderboards.board import BoardRow, Filters, read_board
 from elevate_api.leaderboards.ladder import Ladders
-from elevate_api.leaderboards.queries import BoardRow, Filters, Period, Place
+from elevate_api.leaderboards.queries import Period, Place
 from elevate_api.leaderboards.rank import Neighbour, own_standing
 from elevate_api.leaderboards.schemas import BoardEntryOut, LeaderboardOut, NeighbourOut, OwnRankOut, ProgrammeStatsOut
 from elevate_api.users.caller import Caller
 
 
-async def board_page(session: AsyncSession, period: Period, filters: Filters, page: PageParams) -> LeaderboardOut:
+async def board_page(
+    work: UnitOfWork, ladders: Ladders, period: Period, filters: Filters, page: PageParams
+) -> LeaderboardOut:
     """Raises ValidationFailed for a cursor that no page gave out."""
     key = page.after(int, datetime, str)
-    # The state first: a fold between the two reads makes the answer newer than it says, never older.
-    state = await queries.board_state(session, period)
-    rows = await queries.board_rows(
-        session, period, limit=page.fetch, filters=filters, after=None if key is None else Place(*key)
-    )
-    shown, next_cursor = cut(rows, page.limit, lambda row: (row.points, row.reached_at, row.user_id))
+    after = None if key is None else Place(*key)
+    board = await read_board(work, ladders, period, limit=page.fetch, filters=filters, after=after)
+    shown, next_cursor = cut(board.rows, page.limit, lambda row: (row.points, row.reached_at, row.user_id))
     return LeaderboardOut(
         period=period,
-        as_of=state.as_of,
-        version=state.version,
-        total_participants=state.participants,
+        as_of=board.as_of,
+        version=board.version,
+        total_participants=board.participants,
         items=[_entry(row) for row in shown],
         next_cursor=next_cursor,
     )
