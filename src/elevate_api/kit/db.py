@@ -121,7 +121,14 @@ class Database:
         self.pool_timeout = pool_timeout
         self.admission = Admission(pool_size, max_waiting)
         pool: dict[str, Any] = (
-            {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": pool_timeout, "pool_recycle": idle_timeout}
+            {
+                "pool_size": pool_size,
+                "max_overflow": 0,
+                "pool_timeout": pool_timeout,
+                "pool_recycle": idle_timeout,
+                # The connection that was used last: its server process has plans and pages at hand.
+                "pool_use_lifo": True,
+            }  # fmt: skip
             if pooled
             else {"poolclass": NullPool}
         )
