@@ -14,7 +14,7 @@ from sqlalchemy import text
 from tests.support.tokens import bearer
 
 from elevate_api.exports.csvcopy import _LineEnds, csv_of
-from elevate_api.exports.csvfiles import CsvFile, _text, query_of
+from elevate_api.exports.csvfiles import _GUARDED, CsvFile, _text, query_of
 from elevate_api.exports.errors import ExportsBusy
 from elevate_api.exports.places import Places
 from elevate_api.exports.snapshot import snapshot
@@ -89,6 +89,16 @@ async def test_text_comes_out_as_it_went_in(as_user: SignIn, make_user: Make) ->
 async def test_a_byte_order_mark_on_request(as_user: SignIn) -> None:
     admin = await as_user("ADMIN")
     assert (await admin.get("/api/admin/exports/users.csv?bom=true")).content.startswith(b"\xef\xbb\xbfid,")
+
+
+async def test_the_short_way_for_harmless_cells_comes_to_the_same(database: Database) -> None:
+    alphabet = ["a", "Z", "5", "é", "１", "{", "'", '"', " ", ";", "\t", "\n", "=", "-", "@", "＝", "\u00a0", "\u200b"]
+    cells = ["".join(signs) for length in range(4) for signs in product(alphabet, repeat=length)]
+    async with snapshot(database) as connection:
+        sql = (
+            f"SELECT v FROM unnest($1::text[]) AS t (v) WHERE {_text('v').sql} IS DISTINCT FROM {_GUARDED.format('v')}"
+        )
+        assert await connection.fetch(sql, cells) == []
 
 
 async def test_nothing_in_a_cell_begins_like_a_formula(database: Database) -> None:

@@ -4,6 +4,7 @@ Text that a spreadsheet would take for a formula gets an apostrophe in front (OW
 and truth values are no text and stay as they are. Times are RFC 3339 in UTC.
 """
 
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,7 +31,14 @@ _SIGN = r"=+\-@\uff1d\uff0b\uff0d\uff20"  # those of full width count in Asian e
 _FORMULA = rf"^[\s{_MARKS}]*[{_SIGN}]|^[ {_MARKS}]*[\t\r\n]"
 # Where lists are parted by semicolons (Indonesian Excel among them), a field's own semicolon begins another cell.
 _CELL = rf"([;\t])([\s{_MARKS}]*)([{_SIGN}])"
-_TEXT = rf"CASE WHEN {{0}} ~ '{_FORMULA}' THEN '''' ELSE '' END || regexp_replace({{0}}, '{_CELL}', '\1\2''\3', 'g')"
+_GUARDED = rf"""CASE WHEN {{0}} ~ '{_FORMULA}' THEN '''' ELSE '' END
+             || regexp_replace({{0}}, '{_CELL}', '\1\2''\3', 'g')"""
+# The patterns find nothing in what begins with a letter, a digit or a brace and has neither semicolon nor tab. Nearly
+# every cell is like that, and seeing it takes a tenth of the time that the patterns take.
+_FIRST = ",".join(str(ord(character)) for character in (*string.digits, *string.ascii_letters, "{"))
+_HARMLESS = rf"""ascii({{0}}) = ANY ('{{{{{_FIRST}}}}}'::integer[])
+             AND strpos({{0}}, ';') = 0 AND strpos({{0}}, E'\t') = 0"""
+_TEXT = f"CASE WHEN {_HARMLESS} THEN {{0}} ELSE {_GUARDED} END"
 
 
 def _text(name: str, sql: str | None = None) -> _Column:

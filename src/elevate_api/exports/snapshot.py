@@ -32,6 +32,8 @@ async def snapshot(database: Database) -> AsyncIterator[asyncpg.Connection]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 await connection.execute("SET LOCAL statement_timeout = 0")
                 await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                # One processor of the database, however long it takes: others are at work on it.
+                await connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")
                 await connection.execute(WHOLE_LIFTED)
                 yield connection
     finally:
