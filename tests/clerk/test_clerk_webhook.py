@@ -1,5 +1,6 @@
 """Sign-ups, changes and deletions at Clerk, as they arrive: late, twice, out of order."""
 
+import asyncio
 import base64
 import json
 import time
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from tests.kajabi.deliveries import AI_1, hook
 from tests.support.racing import race
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.clerk.signature import key_of, sign
 from elevate_api.config import ClerkSettings, Settings
@@ -213,6 +215,19 @@ async def test_somebody_suspended_stays_so_and_their_row_as_it_is(send: Send, ma
     await make_user(id="user_siti", suspended_at=time_of(NOW), email="before@school.test")
     assert (await send(user())).json() == {"status": "ignored"}
     assert (await people())[0]["email"] == "before@school.test"
+
+
+async def test_who_is_erased_while_the_message_waits_is_left_alone(
+    send: Send, make_user: Make, people: Any, owner: Database
+) -> None:
+    await make_user(id="user_siti", email="before@school.test")
+    async with owner.session() as session:
+        await session.execute(text("UPDATE users SET erased_at = now(), email = NULL WHERE id = 'user_siti'"))
+        sending = asyncio.ensure_future(send(user()))
+        await waits_for_a_lock(owner)
+    answer = await sending
+    assert (answer.status_code, answer.json()) == (200, {"status": "ignored"})
+    assert (await people())[0]["email"] is None
 
 
 async def test_other_events_are_answered_and_change_nothing(send: Send, people: Any) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -6,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 from tests.support.racing import race
+from tests.support.waiting import waits_for_a_lock
 
 from elevate_api.kit.db import Database
 
@@ -217,6 +219,19 @@ async def test_the_queue_is_paged(as_user: SignIn, make_submission: Make) -> Non
         seen += [item["submission"]["id"] for item in answer.json()["items"]]
         path = answer.links["next"]["url"] if "next" in answer.links else ""
     assert seen == waiting
+
+
+async def test_who_is_erased_while_their_claim_waits_claims_nothing(
+    as_user: SignIn, make_submission: Make, owner: Database
+) -> None:
+    reviewer = await as_user("REVIEWER")
+    await make_submission()
+    async with owner.session() as session:
+        await session.execute(text("UPDATE users SET erased_at = now() WHERE id = :id"), {"id": reviewer.user.id})
+        claiming = asyncio.create_task(reviewer.post("/api/review/claims", json={"count": 1}))
+        await waits_for_a_lock(owner)
+    answer = await claiming
+    assert (answer.status_code, answer.json()["code"]) == (403, "USER_ERASED")
 
 
 async def test_claims_keep_reviewers_apart(as_user: SignIn, make_submission: Make, owner: Database) -> None:

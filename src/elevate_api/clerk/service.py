@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from elevate_api.clerk.messages import DELETED, Message
 from elevate_api.clerk.models import ClerkEvent
 from elevate_api.users import arrival, erasure
-from elevate_api.users.errors import LastSuperadmin
+from elevate_api.users.errors import LastSuperadmin, UserErased, UserSuspended
 from elevate_api.users.hooks import UserHooks
 from elevate_api.users.models import User
 from elevate_api.users.repository import UserRepository
@@ -75,7 +75,10 @@ async def _upsert(session: AsyncSession, message: Message, hooks: UserHooks) -> 
         return Outcome.IGNORED
     if user.clerk_updated_at is not None and said_at < user.clerk_updated_at:
         return Outcome.STALE
-    user = await arrival.keep_up(session, identity, hooks, said_at=said_at)
+    try:
+        user = await arrival.keep_up(session, identity, hooks, said_at=said_at)
+    except (UserErased, UserSuspended):
+        return Outcome.IGNORED  # while their lock was waited for
     # Under the lock that keep_up took: of two messages at once, the older one must not have the last word.
     user.clerk_updated_at = max(said_at, user.clerk_updated_at or said_at)
     return outcome

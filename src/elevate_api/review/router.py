@@ -36,6 +36,7 @@ from elevate_api.review.schemas import (
 from elevate_api.submissions.errors import CertificateAlreadyUsed, SubmissionNotPending
 from elevate_api.submissions.schemas import SubmissionOut
 from elevate_api.users.guards import SESSION, ReviewerCaller, ReviewerUser
+from elevate_api.users.service import lock_caller
 
 router = Router(prefix="/api/review", tags=["review"])
 
@@ -67,6 +68,7 @@ async def review_queue(
 @router.post("/claims", response_model=QueueItemsOut)
 async def claim_next(wanted: ClaimRequest, session: Tx, reviewer: ReviewerUser) -> QueueItemsOut:
     """Take the oldest free submissions for 15 minutes; nobody else is handed them meanwhile."""
+    await lock_caller(session, reviewer.id)
     taken = await ClaimRepository(session).take(reviewer.id, wanted.count, wanted.activity_code)
     return QueueItemsOut(items=await items_of(session, taken, utcnow()))
 

@@ -26,10 +26,16 @@ async def lock_person(session: AsyncSession, user_id: str) -> None:
     await session.execute(text("SELECT lock_person(:id)"), {"id": user_id})
 
 
-async def update_own(session: AsyncSession, user_id: str, changes: Mapping[str, Any]) -> User:
-    """Write what the owner changed. Raises HandleTaken; a race for a handle ends at users_handle_key the same way."""
+async def lock_caller(session: AsyncSession, user_id: str) -> User:
+    """Lock whoever asks, for what an erasure takes back. Raises UserErased or UserSuspended where it came first."""
     user = (await UserRepository(session).lock(user_id))[user_id]
     refuse_shut_out(user)
+    return user
+
+
+async def update_own(session: AsyncSession, user_id: str, changes: Mapping[str, Any]) -> User:
+    """Write what the owner changed. Raises HandleTaken; a race for a handle ends at users_handle_key the same way."""
+    user = await lock_caller(session, user_id)
     changed = _differing(user, changes)
     if "handle" in changed and is_reserved(changed["handle"]):
         raise HandleTaken
