@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import event, text
 
 from elevate_api.kit.db import Address, Database
+from elevate_api.leaderboards import feed as feed_module
 from elevate_api.leaderboards.feed import BoardFeed
 
 Make = Callable[..., Awaitable[Any]]
@@ -17,13 +18,15 @@ Make = Callable[..., Awaitable[Any]]
 class Listener:
     """A client of the stream: what it is sent, and how it hangs up."""
 
-    def __init__(self, app: FastAPI, query: str = "", last_event_id: str | None = None) -> None:
+    def __init__(
+        self, app: FastAPI, query: str = "", last_event_id: str | None = None, address: str = "127.0.0.1"
+    ) -> None:
         self._app = app
         headers = [(b"last-event-id", last_event_id.encode())] if last_event_id else []
         self._scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
             "path": "/api/leaderboard/stream", "raw_path": b"/api/leaderboard/stream", "query_string": query.encode(),
-            "root_path": "", "headers": headers, "client": ("127.0.0.1", 1), "server": ("test", 80),
+            "root_path": "", "headers": headers, "client": (address, 1), "server": ("test", 80),
         }  # fmt: skip
         self._gone = asyncio.Event()
         self._arrived = asyncio.Condition()
@@ -150,6 +153,25 @@ async def test_a_thousand_listeners_cost_one_poller(
     assert feed.listeners == 0
     async with asyncio.timeout(20):
         await feed._poller  # type: ignore[misc]  # nobody listens: it ends by itself
+
+
+async def test_streams_are_bounded_by_process_and_by_address(
+    app: FastAPI, feed: BoardFeed, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream has no end: who opens one a second would have every connection by the evening."""
+    monkeypatch.setattr(feed_module, "LISTENERS", 3)
+    monkeypatch.setattr(feed_module, "OF_AN_ADDRESS", 2)
+    first, second = Listener(app), Listener(app)
+    async with listening(first, second):
+        await asyncio.gather(first.until("retry"), second.until("retry"))
+        refused = await client.get("/api/leaderboard/stream")  # the same address
+        assert (refused.status_code, refused.json()["code"]) == (429, "RATE_LIMITED")
+        elsewhere = Listener(app, address="203.0.113.7")
+        async with listening(elsewhere):
+            await elsewhere.until("retry")
+            refused = await client.get("/api/leaderboard/stream")
+            assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (503, True)
+    assert (feed.listeners, feed._addresses) == (0, {})
 
 
 async def test_a_database_that_is_gone_keeps_the_stream(app: FastAPI) -> None:

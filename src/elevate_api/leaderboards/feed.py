@@ -6,6 +6,7 @@ somebody listens or reads; a database that does not answer costs heartbeats noth
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -13,7 +14,9 @@ import asyncpg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from elevate_api.kit.bounds import crowded
 from elevate_api.kit.db import Database
+from elevate_api.kit.problems import RateLimited
 from elevate_api.kit.schemas import Instant, Schema
 from elevate_api.leaderboards.queries import Period
 
@@ -23,6 +26,9 @@ AWAKE_SECONDS = 60.0
 """How long it looks on after somebody wanted to know."""
 HEARTBEAT_SECONDS = 15.0
 CLOSE_SECONDS = 1.0
+LISTENERS, OF_AN_ADDRESS = 5_000, 1_000
+"""Most that listen to a process, and from one address, behind which a school may be: a stream has no end, so the rate
+limit alone, which counts how many begin, would let one client take every connection there is."""
 RETRY_MILLISECONDS = 3000
 """How long a browser waits before it connects again."""
 
@@ -65,10 +71,18 @@ class BoardFeed:
         self._awake_until = float("-inf")
         self._closed = asyncio.Event()
         self.listeners = 0
+        self._addresses: Counter[str] = Counter()
 
-    async def events(self, period: Period, last_seen: str | None) -> AsyncIterator[bytes]:
+    def admit(self, address: str) -> None:
+        """Raises DatabaseUnavailable when too many listen, RateLimited when too many of them are at this address."""
+        if self.listeners >= LISTENERS:
+            raise crowded()
+        if self._addresses[address] >= OF_AN_ADDRESS:
+            raise RateLimited
+
+    async def events(self, period: Period, last_seen: str | None, address: str = "") -> AsyncIterator[bytes]:
         """The board as it is unless it is what the listener saw last, then each new version, heartbeats between."""
-        self._join()
+        self._join(address)
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
             while not self._closed.is_set():
@@ -80,7 +94,7 @@ class BoardFeed:
                     yield b": still here\n\n"
                 await tick.wait()
         finally:
-            self.listeners -= 1
+            self._leave(address)
 
     def tell(self, hear: Callable[[object], None]) -> None:
         """Have `hear` called after each look, with what is equal as long as the boards and figures are."""
@@ -100,9 +114,16 @@ class BoardFeed:
             with suppress(asyncio.CancelledError):
                 await self._poller
 
-    def _join(self) -> None:
+    def _join(self, address: str) -> None:
         self.listeners += 1
+        self._addresses[address] += 1
         self._start()
+
+    def _leave(self, address: str) -> None:
+        self.listeners -= 1
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
 
     def _start(self) -> None:
         if self._poller is None or self._poller.done():

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, Query, Request, Response
 
+from elevate_api.kit.ratelimit import address_of
 from elevate_api.kit.routing import Router
 from elevate_api.kit.streams import EventStream
 from elevate_api.leaderboards.feed import BoardFeed
@@ -29,4 +30,6 @@ async def stream_board(
 ) -> Response:
     """Hear of each new version of the board; read it from `GET /api/leaderboard`."""
     feed: BoardFeed = request.app.state.board_feed
-    return EventStream(feed.events(period, last_event_id))
+    address = address_of(request.scope)
+    feed.admit(address)
+    return EventStream(feed.events(period, last_event_id, address))
