@@ -22,7 +22,7 @@ POOL = 4
 POOL_TIMEOUT = 3.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     with ephemeral() as server:
         server.psql("CREATE ROLE elevate_app LOGIN")

@@ -340,7 +340,7 @@ SCENARIOS = {
     "kill-postgres": Scenario("kill -9 of PostgreSQL", kill_postgres, 2, 20),
     "freeze": Scenario("PostgreSQL frozen for longer than a transaction may take", freeze_postgres, 1, 5),
     "cut": Scenario("connection to PostgreSQL reset at a random byte", on_database("cut"), 20, 200),
-    "truncate": Scenario("connection to PostgreSQL ended at a random byte", on_database("truncate"), 10, 200),
+    "truncate": Scenario("connection to PostgreSQL ended at a random byte", on_database("truncate"), 5, 200),
     "stall": Scenario("connection to PostgreSQL silent from a random byte on", on_database("stall"), 5, 30),
     "delay": Scenario("packets of PostgreSQL late, up to twice the limit", delay_database, 300, 2000),
     "answers": Scenario("answer to the client cut at a random byte", lose_answers, 20, 300, behind=True),
