@@ -15,6 +15,7 @@ depends_on = None
 
 PARTS = ("rebuild_submissions", "rebuild_ledger", "rebuild_people")
 BETTER = ("rebuild_stages", "rebuild_days", "rebuild_totals", "fold_people", "fold_submissions", "fold_ledger")
+VIEWS = ("leaderboard_totals", "leaderboard_30d", "school_metrics")
 
 # Every fold looks for what leaves the window and reads whole ranges for it: by far the most of what an idle one costs.
 # Smaller ranges than these make reading the index itself the greater part at forty million rows.
@@ -28,9 +29,13 @@ def upgrade() -> None:
         replace(op, name, old=1, new=2)
     op.execute("DROP INDEX points_ledger_created_at_idx")
     op.execute(WINDOW % "pages_per_range = 32, autosummarize = on")
+    for name in VIEWS:
+        replace(op, name, old=2, new=3)
 
 
 def downgrade() -> None:
+    for name in reversed(VIEWS):
+        replace(op, name, old=3, new=2)
     op.execute("DROP INDEX points_ledger_created_at_idx")
     op.execute(WINDOW % "autosummarize = on")
     for name in reversed(BETTER):

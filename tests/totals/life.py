@@ -33,19 +33,25 @@ class Enough(Exception):
 
 @dataclass
 class Life:
-    """`run(seconds)` of it; `seed` makes the choices, not the timing, repeatable. `counts` says what was done."""
+    """`run(seconds)` of it; `seed` makes the choices, not the timing, repeatable. `counts` says what was done.
+
+    `over` ends it before its time.
+    """
 
     connect: Connect
     seed: int
     counts: dict[str, int] = field(default_factory=dict)
     number: int = 0
+    over: bool = False
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - no secret
 
     async def prepare(self) -> None:
         line = await self.connect()
-        await line.execute("INSERT INTO users (id, handle, role) VALUES ('judge', 'judge', 'ADMIN')")
+        await line.execute(
+            "INSERT INTO users (id, handle, role) VALUES ('judge', 'judge', 'ADMIN') ON CONFLICT DO NOTHING"
+        )
         for _ in range(PEOPLE):
             await self.add_person(line)
         await line.close()
@@ -60,7 +66,7 @@ class Life:
 
     async def _repeat(self, end: float, step: Callable[[Connection], Awaitable[None]]) -> None:
         line: Connection | None = None
-        while asyncio.get_running_loop().time() < end:
+        while not self.over and asyncio.get_running_loop().time() < end:
             try:
                 if line is None or line.is_closed():
                     line = await self.connect()
