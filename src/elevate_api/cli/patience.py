@@ -12,6 +12,7 @@ import uuid_utils
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from elevate_api.cli.one_write import OneWrite
 from elevate_api.kit.problems import MEDIA_TYPE, BadRequest
 
 HEADER_SECONDS = 10.0
@@ -55,7 +56,7 @@ class PatientProtocol(HttpToolsProtocol):
     _refused: str | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]  # as much of one as is used
         self._wait(HEADER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
