@@ -73,6 +73,7 @@ def _compare(lab: Lab, database: BenchDatabase, what: str, script: str, reach: R
         unit="transactions/s",
         reach=reach,
         rounds=5 if reach else 2,
+        warm_up=reach is not None,
     )
 
 
