@@ -58,6 +58,13 @@ Index(
     postgresql_where=text("activity_code = 'LEARN' AND status = 'APPROVED'"),
 )
 Index("submissions_user_id_created_at_idx", Submission.user_id, Submission.created_at, Submission.id)
+Index(
+    "submissions_public_idx",
+    Submission.user_id,
+    Submission.created_at,
+    Submission.id,
+    postgresql_where=text("status = 'APPROVED' AND visibility = 'PUBLIC'"),
+)
 Index("submissions_queue_idx", Submission.created_at, Submission.id, postgresql_where=text("status = 'PENDING'"))
 Index("submissions_created_at_idx", Submission.created_at)
 Index("submissions_reviewer_id_idx", Submission.reviewer_id, postgresql_where=text("reviewer_id IS NOT NULL"))
