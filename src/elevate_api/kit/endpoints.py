@@ -7,10 +7,11 @@ classes; JSON in and out) stays with FastAPI, whose validation and whose transac
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import NoneType
 from typing import Any
 
 from fastapi.datastructures import DefaultPlaceholder
@@ -50,6 +51,8 @@ class _Step:
     body_fields: list[Any]
     request_name: str | None
     response_name: str | None
+    unasked: dict[str, Any] | None
+    """What parameters of the query are without a query; None where one is required or a default could be changed."""
 
 
 def handler_of(route: APIRoute) -> Handler | None:
@@ -106,6 +109,9 @@ class _Endpoint:
         values = {name: results[place] for name, place in step.inputs if name is not None}
         fine = all(results[place] is not _FAILED for _, place in step.inputs)
         for source, fields in step.fields:
+            if source == "query_params" and step.unasked is not None and not request.scope["query_string"]:
+                values.update(step.unasked)
+                continue
             given, faults = request_params_to_args(fields, getattr(request, source))
             values.update(given)
             errors.extend(faults)
@@ -169,7 +175,17 @@ def _step(dependant: Dependant, inputs: tuple[tuple[str | None, int], ...]) -> _
     fields = tuple((source, fields) for source, fields in zip(_SOURCES, kinds, strict=True) if fields)
     # A connection is what security schemes take; a request is one.
     names = dependant.request_param_name or dependant.http_connection_param_name, dependant.response_param_name
-    return _Step(call, kind, inputs, fields, dependant.body_params, *names)
+    return _Step(call, kind, inputs, fields, dependant.body_params, *names, _defaults(dependant.query_params))
+
+
+def _defaults(fields: Sequence[Any]) -> dict[str, Any] | None:
+    plain = all(
+        not field.field_info.is_required()
+        and not field.field_info.validate_default
+        and isinstance(field.default, str | int | NoneType)
+        for field in fields
+    )
+    return {field.name: field.default for field in fields} if plain else None
 
 
 def _kind(call: Callable[..., Any]) -> _Kind:
