@@ -19,6 +19,7 @@ from elevate_api.auth.caller import VerifiedClaims, verified_claims
 from elevate_api.auth.setup import build_verifier
 from elevate_api.cli.listening import options
 from elevate_api.config import Settings
+from elevate_api.kit.routing import Router
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -71,7 +72,9 @@ def signed_in_service() -> FastAPI:
     async def read(_claims: VerifiedClaims) -> Response:
         return Response(body, status, kept)
 
-    app.add_api_route("/baseline", read)
+    router = Router()
+    router.add_api_route("/baseline", read, response_model=dict[str, Any])
+    app.include_router(router)
     return app
 
 
