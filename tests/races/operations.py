@@ -165,6 +165,17 @@ ADDRESS = {
 }  # fmt: skip
 NEW_ADDRESS = {"email": "ana-new@s.test", "email_verified": True}
 BULK = [{"id": f"<{label}>", "decision": "approve", "version": 1} for label in ("explore", "amplify", "learn")]
+
+
+def decides_many(who: str, decisions: list[dict[str, Any]]) -> Operation:
+    return call(who, "POST", "/api/review/bulk", {"decisions": decisions})
+
+
+PARTS = {
+    name: [(decides_many(who, many[:cut]), decides_many(who, many[cut:])) for cut in range(1, len(many))]
+    for name, who, many in (("bulk", "agus", BULK), ("bulk the other way", "ruth", BULK[::-1]))
+}
+"""Of what decides one after the other, each on its own: what may be done before, and what after, something else."""
 EXTRA = {"code": "EXTRA", "name": "Extra", "criteria": {"type": "points", "atLeast": 20}}
 
 OPERATIONS: dict[str, Operation] = {
@@ -196,8 +207,8 @@ OPERATIONS: dict[str, Operation] = {
     "approve the other's certificate": decides("agus", "approve", "other"),
     "approve what is claimed": decides("ruth", "approve", "shine"),
     "reject explore": decides("agus", "reject", "explore"),
-    "bulk": call("agus", "POST", "/api/review/bulk", {"decisions": BULK}),
-    "bulk the other way": call("ruth", "POST", "/api/review/bulk", {"decisions": BULK[::-1]}),
+    "bulk": decides_many("agus", BULK),
+    "bulk the other way": decides_many("ruth", BULK[::-1]),
     "claim": call("ruth", "POST", "/api/review/claims", {"count": 1}),
     "claim all": call("agus", "POST", "/api/review/claims", {"count": 20}),
     "release": call("agus", "DELETE", "/api/review/claims/<shine>"),

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.races.memory import UUID
-from tests.races.operations import DELIVERY, OPERATIONS, Outcome
+from tests.races.operations import DELIVERY, OPERATIONS, PARTS, Operation, Outcome
 from tests.races.scene import GATE, Stage, Theatre
 from tests.support.sql import Connection
 
@@ -124,6 +124,14 @@ async def stored_before(theatre: Theatre, delivery: str, other: str) -> Ending |
         with patch.object(inbox, "attempt", later):
             outcome = await OPERATIONS[delivery](stage, "race-0")
         return Ending(await state_of(stage), (outcome, *heard)) if heard else None
+
+
+async def decided_before(theatre: Theatre, head: Operation, other: str, tail: Operation) -> Ending:
+    """The other operation between two of many decisions, each of which stands on its own."""
+    async with theatre.stage() as stage:
+        outcome, heard = await head(stage, "race-0"), await OPERATIONS[other](stage, "race-1")
+        await tail(stage, "race-0")
+        return Ending(await state_of(stage), (outcome, heard))
 
 
 Way = Callable[[Stage, str, str], Awaitable[tuple[Outcome, Outcome]]]
@@ -267,7 +275,11 @@ class Judge:
         return any([order.fits(ending) async for order in self._between(*names)])
 
     async def _between(self, first: str, second: str) -> AsyncIterator[Ending]:
-        """Endings of a delivery's two transactions with the other operation between them."""
+        """Endings of a delivery's two transactions, or of many decisions, with the other operation between them."""
+        for many, other in ((first, second), (second, first)):
+            for head, tail in PARTS.get(many, ()):
+                ending = await decided_before(self.theatre, head, other, tail)
+                yield ending if many == first else ending.swapped()
         for delivery, other in ((first, second), (second, first)):
             if OPERATIONS[delivery].does == DELIVERY:
                 found = await stored_before(self.theatre, delivery, other)
