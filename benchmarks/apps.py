@@ -19,6 +19,7 @@ from elevate_api.auth.caller import VerifiedClaims, verified_claims
 from elevate_api.auth.setup import build_verifier
 from elevate_api.cli.listening import options
 from elevate_api.config import Settings
+from elevate_api.kit.logging import configure
 from elevate_api.kit.routing import Router
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -67,6 +68,9 @@ def signed_in_service() -> FastAPI:
     settings = Settings.load(None)
     status, headers, body = _reply()
     kept = {name.decode(): value.decode() for name, value in headers if name in (b"content-type", b"cache-control")}
+    configure(
+        settings.app.log_level, json=settings.app.production
+    )  # as `elevate serve`; without it every request would be printed
     app = create_app(settings)
 
     async def read(_claims: VerifiedClaims) -> Response:
