@@ -72,7 +72,7 @@ def _compare(
         baseline_name="naive ORM sequence",
         unit="requests/s",
         reach=reach,
-        rounds=3 if reach else 2,
+        rounds=3 if reach else 1 if lab.small else 2,
         warm_up=reach is not None,
     )
 

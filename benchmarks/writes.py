@@ -104,6 +104,7 @@ class _Writes:
         self._people = people
         self._tokens = tokens
         self._first = 0
+        # pgbench gets twice as long: its connections are new in each round, the others' are not.
         self._seconds = min(lab.seconds_per_round, 1.0) if lab.small else lab.seconds_per_round
         body = {"activityCode": "EXPLORE", "payload": EVIDENCE, "visibility": "PUBLIC"}
         users = [name for name in tokens if name.startswith("user_")]
@@ -121,7 +122,7 @@ class _Writes:
         for server in (service, orm):
             self._send(server, self._submissions[:WARM_UP], 201, repeat=False)
         self._compare("submit over HTTP", lambda: self._send(service, self._submissions, 201),
-                      lambda: pgbench(self._lab, plain, script, clients=CLIENTS, seconds=self._seconds),
+                      lambda: pgbench(self._lab, plain, script, clients=CLIENTS, seconds=2 * self._seconds),
                       lambda: self._send(orm, self._submissions, 201))  # fmt: skip
 
     def approve(
@@ -132,13 +133,13 @@ class _Writes:
         def prepare() -> None:
             for database in (ours, naive):
                 waiting[database.name] = self._approvals(self._pending(database, 1500))
-            _list_pending(plain, self._pending(plain, 1500))
+            _list_pending(plain, self._pending(plain, 3000))
 
         prepare()
         for server, database in ((service, ours), (orm, naive)):
             self._send(server, waiting[database.name][:WARM_UP], 200, repeat=False)
         self._compare("approve over HTTP", lambda: self._send(service, waiting[ours.name], 200, repeat=False),
-                      lambda: pgbench(self._lab, plain, APPROVE, clients=CLIENTS, seconds=self._seconds),
+                      lambda: pgbench(self._lab, plain, APPROVE, clients=CLIENTS, seconds=2 * self._seconds),
                       lambda: self._send(orm, waiting[naive.name], 200, repeat=False), prepare)  # fmt: skip
 
     def bulk(self, ours: BenchDatabase, service: Server) -> None:
