@@ -3,8 +3,8 @@
 -- New is what was written by a transaction that had not ended at the last fold: one that is at or above its snapshot's
 -- xmax, or in its list of open ones. The new snapshot is that of this very statement, so no row is counted twice or
 -- missed, however long its transaction takes, and a long one holds nobody else's rows back.
--- A transaction that folds what it has written itself (psql: insert, then refresh) is told apart by command, as it
--- may write more afterwards.
+-- A transaction that folds is open itself: what it has written is counted by a later fold, after its end. Its rows could
+-- be told apart by command (cmin), but a crash forgets commands: rows that are replayed have none.
 -- Window: points_30d counts the folded rows with created_at > swept_to. Moving it takes back those that were counted
 -- and are now outside; a new row is counted in it only if it is inside.
 CREATE OR REPLACE FUNCTION fold_ledger(state totals_state) RETURNS totals_state
@@ -19,31 +19,25 @@ DECLARE
   edge CONSTANT bigint := state.base + pg_snapshot_xmax(state.folded::pg_snapshot)::text::bigint;
   open CONSTANT bigint[] := array_remove(state.own_stamp || ARRAY(
     SELECT state.base + xid::text::bigint FROM pg_snapshot_xip(state.folded::pg_snapshot) AS xid), NULL);
-  own CONSTANT bigint := state.own_stamp;
-  own_command CONSTANT bigint := state.own_command;
-  mine CONSTANT bigint := state.base + pg_current_xact_id_if_assigned()::text::bigint;
+  mine CONSTANT bigint := coalesce(state.base + pg_current_xact_id_if_assigned()::text::bigint, -1);
   since CONSTANT timestamptz := greatest(state.swept_to, now() - interval '720 hours');
   zone CONSTANT text := state.timezone;
   done record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM points_ledger WHERE stamp >= edge)
-     AND (open = '{}' OR NOT EXISTS (
-       SELECT FROM points_ledger
-       WHERE stamp = ANY (open) AND (stamp IS DISTINCT FROM own OR cmin::text::bigint > own_command)))
+  IF NOT EXISTS (SELECT FROM points_ledger WHERE stamp >= edge AND stamp <> mine)
+     AND (open = '{}' OR NOT EXISTS (SELECT FROM points_ledger WHERE stamp = ANY (open) AND stamp <> mine))
      AND (SELECT count(*) FROM points_ledger WHERE created_at > state.swept_to AND created_at <= since) = 0 THEN
     state.swept_to := since;
     RETURN state;
   END IF;
 
   WITH fresh AS MATERIALIZED (
-    SELECT user_id, activity_code, delta_points, created_at,
-           CASE WHEN stamp = mine THEN cmin::text::bigint END AS command
-    FROM points_ledger
-    WHERE (stamp >= edge OR stamp = ANY (open)) AND (stamp IS DISTINCT FROM own OR cmin::text::bigint > own_command)
+    SELECT user_id, activity_code, delta_points, created_at
+    FROM points_ledger WHERE (stamp >= edge OR stamp = ANY (open)) AND stamp <> mine
   ), leaving AS MATERIALIZED (
     SELECT user_id, delta_points FROM points_ledger
     WHERE created_at > state.swept_to AND created_at <= since
-      AND NOT ((stamp >= edge OR stamp = ANY (open)) AND (stamp IS DISTINCT FROM own OR cmin::text::bigint > own_command))
+      AND NOT (stamp >= edge OR stamp = ANY (open))
   ), sums AS (
     SELECT user_id, sum(points) AS points, sum(entries) AS entries, max(created_at) AS reached_at,
            sum(points_30d) AS points_30d, sum(entries_30d) AS entries_30d,
@@ -121,7 +115,7 @@ BEGIN
   )
   SELECT pg_current_snapshot()::text AS snapshot,
          (SELECT count(*) FROM fresh) AS rows, (SELECT count(*) FROM leaving) AS swept,
-         (SELECT max(command) FROM fresh) AS command, (SELECT bool_or(people = 0) FROM counted) AS emptied,
+         (SELECT bool_or(people = 0) FROM counted) AS emptied,
          coalesce(bool_or(on_board AND entries > 0 AND (points_before > 0 OR points_after > 0)), false) AS board,
          coalesce(bool_or(on_board AND (points_30d_before > 0 OR points_30d_after > 0)), false) AS board_30d
   INTO done FROM moved;
@@ -129,10 +123,7 @@ BEGIN
     DELETE FROM score_histogram WHERE people = 0;
   END IF;
 
-  -- Of this transaction itself, nothing has been counted but what it had written when the statement began.
-  state.own_command := coalesce(done.command, CASE WHEN mine = own THEN own_command END, -1);
   state.own_stamp := mine;
-  state.database_oid := (SELECT oid FROM pg_database WHERE datname = current_database());
   state.folded := done.snapshot;
   state.swept_to := since;
   state.ledger_folded := state.ledger_folded + done.rows;

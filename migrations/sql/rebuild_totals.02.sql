@@ -21,7 +21,6 @@ AS $$
 DECLARE
   old totals_state;
   state totals_state;
-  mine bigint;
   seen pg_snapshot;
   is_foreign boolean;
   counted text;
@@ -45,13 +44,13 @@ BEGIN
   state.first_day := program_today(state.timezone) - 89;
   state.swept_to := now() - interval '720 hours';
   SELECT pg_current_snapshot()::text, state.base + pg_current_xact_id_if_assigned()::text::bigint,
-         (SELECT oid FROM pg_database WHERE datname = current_database()), (SELECT c.system_identifier FROM pg_control_system() c)
-  INTO state.folded, mine, state.database_oid, state.system_identifier;
-  counted := format('(stamp < %s AND stamp <> ALL (%L::bigint[]) OR stamp = %s)',
+         (SELECT c.system_identifier FROM pg_control_system() c)
+  INTO state.folded, state.own_stamp, state.system_identifier;
+  -- What this transaction itself has written is left to a fold after its end (fold_ledger).
+  counted := format('(stamp < %s AND stamp <> ALL (%L::bigint[]))',
     state.base + pg_snapshot_xmax(state.folded::pg_snapshot)::text::bigint,
-    ARRAY(SELECT state.base + xid::text::bigint FROM pg_snapshot_xip(state.folded::pg_snapshot) AS xid), coalesce(mine, -1));
-  state.own_stamp := mine;
-  SELECT coalesce(max(cmin::text::bigint), -1) INTO state.own_command FROM points_ledger WHERE stamp = mine;
+    array_remove(state.own_stamp || ARRAY(
+      SELECT state.base + xid::text::bigint FROM pg_snapshot_xip(state.folded::pg_snapshot) AS xid), NULL));
 
   PERFORM rebuild_submissions(state.first_day, state.timezone);
   PERFORM rebuild_ledger(state.first_day, state.timezone, counted);
@@ -72,11 +71,10 @@ BEGIN
                    state.base);
   END IF;
   DELETE FROM totals_state;
-  INSERT INTO totals_state (folded, base, own_stamp, own_command, system_identifier, database_oid, timezone, first_day,
+  INSERT INTO totals_state (folded, base, own_stamp, system_identifier, timezone, first_day,
     swept_to, as_of, version_all, version_30d, version_people, version_ledger, version_submissions, ledger_folded, swept,
     submissions_folded, people_folded, rebuilt_at, rebuilt_because)
-  VALUES (state.folded, state.base, state.own_stamp, state.own_command, state.system_identifier, state.database_oid,
-    state.timezone, state.first_day, state.swept_to, state.as_of, greatest(old.version_all + 1, version),
+  VALUES (state.folded, state.base, state.own_stamp, state.system_identifier, state.timezone, state.first_day, state.swept_to, state.as_of, greatest(old.version_all + 1, version),
     greatest(old.version_30d + 1, version), greatest(old.version_people + 1, version),
     greatest(old.version_ledger + 1, version), greatest(old.version_submissions + 1, version), coalesce(old.ledger_folded, 0), coalesce(old.swept, 0),
     coalesce(old.submissions_folded, 0), coalesce(old.people_folded, 0), clock_timestamp(), reason);

@@ -34,7 +34,8 @@ STATEMENT_TRIGGERS = (
        FOR EACH STATEMENT EXECUTE FUNCTION note_badge_change()""",
     """CREATE TRIGGER submissions_note_insert AFTER INSERT ON submissions REFERENCING NEW TABLE AS after
        FOR EACH STATEMENT EXECUTE FUNCTION note_submission_change()""",
-    """CREATE TRIGGER submissions_note_update AFTER UPDATE ON submissions REFERENCING OLD TABLE AS before NEW TABLE AS after
+    """CREATE TRIGGER submissions_note_update AFTER UPDATE ON submissions
+       REFERENCING OLD TABLE AS before NEW TABLE AS after
        FOR EACH STATEMENT EXECUTE FUNCTION note_submission_change()""",
 )
 REPLACED = (

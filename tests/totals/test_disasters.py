@@ -95,6 +95,26 @@ def test_folds_are_exact_after_kill_nine_in_the_middle_of_them(server: EmbeddedS
     asyncio.run(live_through_kills(life_on(server), server))
 
 
+async def fold_and_write_on(life: Life, server: EmbeddedServer) -> None:
+    await life.prepare()
+    async with line_of(life) as line:
+        await line.execute("SELECT fold_totals(true)")
+        async with line.transaction():
+            await life.add_points(line)
+            await line.execute("SELECT fold_totals(true)")
+            await life.add_points(line)
+    crash(server)
+    server.start()
+    async with line_of(life) as line:
+        assert await line.fetchval("SELECT ledger_rows FROM fold_totals(true)") == 2
+        await assert_exact(line)
+
+
+def test_what_a_transaction_wrote_around_its_own_fold_is_counted_after_a_crash(server: EmbeddedServer) -> None:
+    """Replayed rows do not know any more by which command they were written."""
+    asyncio.run(fold_and_write_on(life_on(server), server))
+
+
 def move(server: EmbeddedServer, elsewhere: EmbeddedServer) -> None:
     """pg_dump into pg_restore, as the operator does."""
     elsewhere.create_database(DATABASE)

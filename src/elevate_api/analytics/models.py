@@ -23,7 +23,6 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from elevate_api.kit.orm import Base, uuid_pk
@@ -187,9 +186,7 @@ class TotalsState(Base):
     folded: Mapped[str]
     base: Mapped[int] = _count()
     own_stamp: Mapped[int | None] = mapped_column(BigInteger)
-    own_command: Mapped[int] = mapped_column(BigInteger, server_default=text("-1"))
     system_identifier: Mapped[int] = mapped_column(BigInteger)
-    database_oid: Mapped[int] = mapped_column(OID)
     timezone: Mapped[str]
     first_day: Mapped[date]
     swept_to: Mapped[datetime]

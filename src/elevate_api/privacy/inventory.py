@@ -224,7 +224,7 @@ IMPERSONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "totals_state": (
         "up to where the totals are folded",
         _names(
-            "singleton folded base own_stamp own_command system_identifier database_oid timezone first_day swept_to "
+            "singleton folded base own_stamp system_identifier timezone first_day swept_to "
             "as_of version_all version_30d version_people version_ledger version_submissions ledger_folded swept "
             "submissions_folded people_folded rebuilt_at rebuilt_because"
         ),

@@ -7,18 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.ops.ledger_check.ledger import Difference
 
-# What was visible in the snapshot of the last fold (fold_ledger.01.sql): the statement sees that state and these rows
+# What was visible in the snapshot of the last fold (fold_ledger.02.sql): the statement sees that state and these rows
 # as of one moment.
 _FOLDED = """
 edges AS MATERIALIZED (
-  SELECT s.base + CAST(pg_snapshot_xmax(f.snapshot) \\:\\: text AS bigint) AS edge, s.own_stamp, s.own_command,
-         ARRAY(SELECT s.base + CAST(xid \\:\\: text AS bigint) FROM pg_snapshot_xip(f.snapshot) AS xid) AS open,
+  SELECT s.base + CAST(pg_snapshot_xmax(f.snapshot) \\:\\: text AS bigint) AS edge,
+         array_remove(s.own_stamp || ARRAY(
+           SELECT s.base + CAST(xid \\:\\: text AS bigint) FROM pg_snapshot_xip(f.snapshot) AS xid), NULL) AS open,
          s.swept_to
   FROM totals_state s CROSS JOIN LATERAL (SELECT CAST(s.folded AS pg_snapshot) AS snapshot) f
 ), folded AS (
   SELECT l.user_id, l.delta_points, l.created_at, e.swept_to FROM points_ledger l CROSS JOIN edges e
-  WHERE CASE WHEN l.stamp = e.own_stamp THEN l.cmin\\:\\:text\\:\\:bigint <= e.own_command
-             ELSE l.stamp < e.edge AND l.stamp <> ALL (e.open) END {chosen}
+  WHERE l.stamp < e.edge AND l.stamp <> ALL (e.open) {chosen}
 )"""
 _PEOPLE = f"""
 WITH {{sample}} {_FOLDED}, sums AS (
