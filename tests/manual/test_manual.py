@@ -12,7 +12,7 @@ from tests.browser.chromium import PROGRAM, chromium
 from tests.support.service import Service, running_service
 
 from elevate_api.manual.document import METHODS, rules, type_of
-from elevate_api.manual.page import prose
+from elevate_api.manual.page import paragraphs
 
 NULL = ("null", False)
 
@@ -108,9 +108,7 @@ def test_bounds_in_words() -> None:
 
 
 def test_a_description_is_text() -> None:
-    assert prose("Use `a<b>`\nand <i>c</i>.\n\nThen more") == (
-        "<p>Use <code>a&lt;b&gt;</code> and &lt;i&gt;c&lt;/i&gt;.</p><p>Then more</p>"
-    )
+    assert paragraphs("Use `a<b>`\nand <i>c</i>.\n\nThen more") == [["Use ", "a<b>", " and <i>c</i>."], ["Then more"]]
 
 
 @pytest.fixture
