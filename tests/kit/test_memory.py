@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from elevate_api.kit import context, memory
-from elevate_api.kit.memory import Answer, Memory, Shelves, Tally, may_be_kept
+from elevate_api.kit import context, memory, recording
+from elevate_api.kit.memory import Memory
+from elevate_api.kit.recording import may_be_kept
+from elevate_api.kit.shelves import Answer, Shelves, Tally
 
 PATH = "/board"
 HOME, OTHER = "https://app.test", "https://admin.test"
@@ -184,7 +186,7 @@ async def test_what_a_caller_has_left_of_a_rate_limit_is_not_told_to_another() -
         answering(vary="*"),
         answering(content_encoding="gzip"),
         answering(access_control_allow_origin="https://somebody.test"),
-        answering(body=b"x" * (memory.MAX_ANSWER + 1)),
+        answering(body=b"x" * (recording.MAX_ANSWER + 1)),
     ],
 )
 async def test_what_is_not_everybodys_is_never_kept(handle: Handler) -> None:
@@ -342,7 +344,8 @@ async def test_what_changes_nothing_forgets_nothing(method: str, path: str, stat
 
 async def test_without_word_of_the_version_everything_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(memory, "monotonic", lambda: now[0])
+    for module in (memory, recording):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     site = Site(lifetime_seconds=1000)
     await site.get()
     now[0] += memory.TRUST_SECONDS + 0.1
@@ -356,7 +359,8 @@ async def test_without_word_of_the_version_everything_is_asked_for(monkeypatch: 
 
 async def test_an_answer_lives_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(memory, "monotonic", lambda: now[0])
+    for module in (memory, recording):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     site = Site()
     await site.get()
     now[0] += memory.LIFETIME_SECONDS + 0.1

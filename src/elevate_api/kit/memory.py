@@ -7,9 +7,7 @@ Answers from here are free of the rate limit and carry none of its headers; maki
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
@@ -18,113 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from elevate_api.kit import context
 from elevate_api.kit.etag import matches
+from elevate_api.kit.recording import BODY, START, Recorder
+from elevate_api.kit.shelves import Answer, Shelves, Tally
 
 MEBIBYTE = 1024 * 1024
 LIFETIME_SECONDS = 5.0
 """Longest that an answer is kept, for what changes it and no version tells of."""
 TRUST_SECONDS = 3.0
 """How long what the last look at the versions found is believed; then every answer is made anew."""
-MAX_ANSWER = 256 * 1024
 MAX_TARGET = 1024
-OVERHEAD = 1024
-"""Bytes that keeping an answer costs beside its body, its headers and its target."""
-
 _MADE_WITH = frozenset({b"accept-language", b"x-request-id", b"traceparent", b"tracestate", b"user-agent"})
-_PER_REQUEST = frozenset(
-    {b"x-request-id", b"ratelimit", b"ratelimit-policy", b"retry-after", b"date", b"server", b"connection", b"age"}
-)
-_OF_A_BODY = frozenset({b"content-type", b"content-length"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")  # as kit.middleware takes it over
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many were answered from memory, with 200 and with 304."""
-
-    whole: int = 0
-    unmodified: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A 200, ready to be sent again. Times are of `time.monotonic`."""
-
-    headers: Headers
-    headers_unmodified: Headers
-    body: Message
-    etag: bytes
-    size: int
-    expires_at: float
-    tally: Tally
-
-
-class Shelves:
-    """Answers by key within a number of bytes, the longest unused leaving first.
-
-    One half is for what was asked for once only: a stream of ever new targets turns over that half and leaves what is
-    asked for again and again alone (segmented LRU).
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self._once = _Shelf(max_bytes // 2)
-        self._again = _Shelf(max_bytes - max_bytes // 2)
-
-    def get(self, key: Hashable) -> Answer | None:
-        found = self._again.answers.get(key)
-        if found is not None:
-            self._again.answers.move_to_end(key)
-            return found
-        found = self._once.take(key)
-        if found is not None:
-            for older in self._again.put(key, found):
-                self._once.put(*older)
-        return found
-
-    def put(self, key: Hashable, answer: Answer) -> None:
-        """Keep it where its key was; at first with what was asked for once."""
-        shelf = self._again if key in self._again.answers else self._once
-        shelf.put(key, answer)
-
-    def clear(self) -> None:
-        self._once.clear()
-        self._again.clear()
-
-    @property
-    def size(self) -> int:
-        """Bytes in use."""
-        return self._once.size + self._again.size
-
-
-class _Shelf:
-    def __init__(self, max_bytes: int) -> None:
-        self.answers: OrderedDict[Hashable, Answer] = OrderedDict()
-        self.size = 0
-        self._max_bytes = max_bytes
-
-    def put(self, key: Hashable, answer: Answer) -> list[tuple[Hashable, Answer]]:
-        """Answer what had to leave; that may be the new one itself."""
-        self.take(key)
-        self.answers[key] = answer
-        self.size += answer.size
-        left = []
-        while self.size > self._max_bytes:
-            oldest, gone = self.answers.popitem(last=False)
-            self.size -= gone.size
-            left.append((oldest, gone))
-        return left
-
-    def take(self, key: Hashable) -> Answer | None:
-        found = self.answers.pop(key, None)
-        if found is not None:
-            self.size -= found.size
-        return found
-
-    def clear(self) -> None:
-        self.answers.clear()
-        self.size = 0
 
 
 class Memory:
@@ -232,7 +135,7 @@ class Memory:
             return send
 
         async def watching(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:  # noqa: PLR2004  (success)
+            if message["type"] == START and message["status"] < 400:  # noqa: PLR2004  (success)
                 self.forget()
             await send(message)
 
@@ -247,16 +150,16 @@ class Memory:
         if known is not None and (known == answer.etag or matches(known.decode("latin-1"), answer.etag.decode())):
             tally.unmodified += 1
             named = [*answer.headers_unmodified, (b"x-request-id", request_id)]
-            return {"type": _START, "status": 304, "headers": named}, _NO_BODY
+            return {"type": START, "status": 304, "headers": named}, _NO_BODY
         tally.whole += 1
-        return {"type": _START, "status": 200, "headers": [*answer.headers, (b"x-request-id", request_id)]}, answer.body
+        return {"type": START, "status": 200, "headers": [*answer.headers, (b"x-request-id", request_id)]}, answer.body
 
     async def _lead(
         self, app: ASGIApp, key: tuple[str, bytes, bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         generation = self._generation
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
-        recorder = _Recorder(send, key, self._lifetime, self._tallies[key[0]])
+        recorder = Recorder(send, key, self._lifetime, self._tallies[key[0]])
         try:
             await app(_without_caller(scope, key[2]), receive, recorder)
             if recorder.answer is not None and generation == self._generation:
@@ -276,73 +179,6 @@ async def _send_all(messages: tuple[Message, Message], send: Send) -> None:
     await send(messages[1])
 
 
-class _Recorder:
-    """Holds an answer back that may be kept until it is whole; every other passes through at once."""
-
-    def __init__(self, send: Send, key: tuple[str, bytes, bytes], lifetime: float, tally: Tally) -> None:
-        self._send = send
-        self._key = key
-        self._lifetime = lifetime
-        self._tally = tally
-        self._start: Message | None = None
-        self._parts: list[bytes] = []
-        self.answer: Answer | None = None
-        self.request_id = b""
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == _START and may_be_kept(message["status"], message["headers"], self._key[2]):
-            self._start = message
-        elif self._start is None:
-            await self._send(message)
-        else:
-            await self._continue(message)
-
-    async def _continue(self, message: Message) -> None:
-        assert self._start is not None  # noqa: S101  (its only caller has looked)
-        self._parts.append(message.get("body", b""))
-        body = b"".join(self._parts)
-        if len(body) > MAX_ANSWER:
-            start, self._start = self._start, None
-            await self._send(start)
-            await self._send({**message, "body": body})
-        elif not message.get("more_body", False):
-            self.request_id = dict(self._start["headers"]).get(b"x-request-id", b"")
-            self.answer = self._answer(self._start["headers"], body)
-
-    def _answer(self, given: Collection[tuple[bytes, bytes]], body: bytes) -> Answer:
-        headers = tuple((name.lower(), value) for name, value in given if name.lower() not in _PER_REQUEST)
-        size = len(body) + sum(len(name) + len(value) for name, value in headers) + sum(map(len, self._key)) + OVERHEAD
-        return Answer(
-            headers=headers,
-            headers_unmodified=tuple(header for header in headers if header[0] not in _OF_A_BODY),
-            body={"type": _BODY, "body": body},
-            etag=dict(headers)[b"etag"],
-            size=size,
-            expires_at=monotonic() + self._lifetime,
-            tally=self._tally,
-        )
-
-
-def may_be_kept(status: int, headers: Collection[tuple[bytes, bytes]], origin: bytes) -> bool:
-    """Whether an answer says itself that it is everybody's: public, tagged, no cookie, the same for every caller.
-
-    `origin` is the one that it was made for, empty for none.
-    """
-    said = {name.lower(): value.lower() for name, value in headers}
-    cache = {part.strip().partition(b"=")[0] for part in said.get(b"cache-control", b"").split(b",")}
-    vary = b",".join(value.lower() for name, value in headers if name.lower() == b"vary")
-    return (
-        status == 200  # noqa: PLR2004  (nothing else is kept)
-        and b"public" in cache
-        and not cache & {b"private", b"no-store", b"no-cache"}
-        and b"etag" in said
-        and b"set-cookie" not in said
-        and b"content-encoding" not in said
-        and {part.strip() for part in vary.split(b",")} <= {b"", b"origin"}
-        and said.get(b"access-control-allow-origin", b"*") in {b"*", origin.lower()}
-    )
-
-
 def _without_caller(scope: Scope, origin: bytes) -> Scope:
     """The request without what tells one caller from another. Who it is charged to is looked up in the original."""
     headers = [header for header in scope["headers"] if header[0] in _MADE_WITH]
@@ -355,5 +191,4 @@ def _new_prefix() -> bytes:
     return uuid_utils.uuid7().hex[:20].encode("ascii")
 
 
-_START, _BODY = "http.response.start", "http.response.body"
-_NO_BODY = {"type": _BODY, "body": b""}
+_NO_BODY = {"type": BODY, "body": b""}
