@@ -14,6 +14,7 @@ SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
   edge CONSTANT bigint := state.base + pg_snapshot_xmax(state.folded::pg_snapshot)::text::bigint;
@@ -35,9 +36,10 @@ BEGIN
     SELECT user_id, activity_code, delta_points, created_at
     FROM points_ledger WHERE (stamp >= edge OR stamp = ANY (open)) AND stamp <> mine
   ), leaving AS MATERIALIZED (
+    -- The sum keeps the index of stamps out of it, which would be read whole: nearly all rows are older.
     SELECT user_id, delta_points FROM points_ledger
     WHERE created_at > state.swept_to AND created_at <= since
-      AND NOT (stamp >= edge OR stamp = ANY (open))
+      AND NOT (stamp + 0 >= edge OR stamp + 0 = ANY (open))
   ), sums AS (
     SELECT user_id, sum(points) AS points, sum(entries) AS entries, max(created_at) AS reached_at,
            sum(points_30d) AS points_30d, sum(entries_30d) AS entries_30d,
@@ -123,7 +125,7 @@ BEGIN
     DELETE FROM score_histogram WHERE people = 0;
   END IF;
 
-  state.own_stamp := mine;
+  state.own_stamp := nullif(mine, -1);
   state.folded := done.snapshot;
   state.swept_to := since;
   state.ledger_folded := state.ledger_folded + done.rows;
