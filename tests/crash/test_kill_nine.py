@@ -23,7 +23,7 @@ from elevate_api.postgres.testing import crash, scratch_dir
 from elevate_api.seeds.reference import seed
 
 TEACHERS, REVIEWERS = 8, 3
-KILLS = 6 if os.environ.get("ELEVATE_TEST_ALL") else 3
+KILLS = 6 if os.environ.get("ELEVATE_TEST_ALL") else 2
 BETWEEN_KILLS = 8
 """Acknowledgements before each kill, so that every kill hits traffic, however slow the machine."""
 

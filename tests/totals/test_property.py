@@ -9,7 +9,7 @@ from tests.totals.life import Life
 from tests.totals.truth import assert_exact
 
 ALL = bool(os.environ.get("ELEVATE_TEST_ALL"))
-ROUNDS, SECONDS = (12, 10.0) if ALL else (2, 4.0)
+ROUNDS, SECONDS = (12, 10.0) if ALL else (2, 2.5)
 
 
 async def test_folds_are_exact_whatever_happens_meanwhile(connect: Callable[..., Awaitable[Connection]]) -> None:
