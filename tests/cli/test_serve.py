@@ -17,6 +17,8 @@ def wait_until_up(service: Running, workers: int) -> None:
     """Each worker says that it has started."""
     for _ in range(workers):
         service.read_until("Application startup complete")
+    if workers == 1:  # alone it listens after that; of several their parent did before
+        service.read_until("Uvicorn running on")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
