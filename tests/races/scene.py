@@ -95,7 +95,7 @@ async def theatre(administrator: Administrator, directory: Path) -> AsyncIterato
     """The scene, set in a database of its own."""
     name, cluster = administrator.clone(SEEDED), administrator.cluster
     database = Database(Address.parse(cluster.dsn(name, SERVICE)), pool_size=8)
-    owner = Database(cluster.address(name, OWNER), pool_size=2)
+    owner = Database(cluster.address(name, OWNER), pool_size=4)  # two jobs at once, each with two
     superuser, holder = [await asyncpg.connect(cluster.dsn(name, SUPERUSER)) for _ in range(2)]
     app = create_app(_settings(administrator, name, directory), database)
     try:
