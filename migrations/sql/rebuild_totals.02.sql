@@ -21,7 +21,6 @@ AS $$
 DECLARE
   old totals_state;
   state totals_state;
-  seen pg_snapshot;
   is_foreign boolean;
   counted text;
   people bigint;

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -27,7 +26,6 @@ from elevate_api.features import Switches, document_features, refuse_disabled
 from elevate_api.health.service import HealthMonitor
 from elevate_api.kajabi import hooks as kajabi
 from elevate_api.kit.db import Address, Database
-from elevate_api.kit.memory import MEBIBYTE as MB
 from elevate_api.kit.memory import Memory
 from elevate_api.kit.middleware import MEBIBYTE, Guard, Limits, RequestContext, Shedding
 from elevate_api.kit.problems import RateLimited, document_problems, install
@@ -57,8 +55,6 @@ EXPOSED_HEADERS = [
     "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
-FOREIGN_PAGES: dict[str, Any] = dict.fromkeys(("docs_url", "redoc_url"))
-"""Switched off: the framework's pages have their scripts from another host; /docs is ours (`manual`)."""
 WEBHOOKS = "/api/webhooks/"
 CONSOLE = "/console/"
 KAJABI = f"{WEBHOOKS}kajabi"
@@ -104,7 +100,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         version="1.0.0",
         description=DESCRIPTION,
         lifespan=lifespan,
-        **FOREIGN_PAGES,
+        docs_url=None,  # the framework's pages have their scripts from another host; /docs is ours (`manual`)
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the Host header
     )
     before_all(app, limit, refuse_disabled)
@@ -154,7 +151,7 @@ def _memory(feed: BoardFeed, settings: Settings) -> Memory | None:
         return None
     memory = Memory(
         REMEMBERED,
-        max_bytes=settings.memory.megabytes * MB,
+        max_bytes=settings.memory.megabytes * MEBIBYTE,
         origins=settings.app.browser_origins,
         forget_after=FORGOTTEN_AFTER,
         wake=feed.wake,

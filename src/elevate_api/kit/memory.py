@@ -19,7 +19,6 @@ from elevate_api.kit.etag import matches
 from elevate_api.kit.recording import BODY, START, Recorder
 from elevate_api.kit.shelves import Answer, Shelves, Tally
 
-MEBIBYTE = 1024 * 1024
 LIFETIME_SECONDS = 5.0
 """Longest that an answer is kept, for what changes it and no version tells of."""
 TRUST_SECONDS = 3.0
