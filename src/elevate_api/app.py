@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -55,6 +56,8 @@ EXPOSED_HEADERS = [
     "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
+FOREIGN_PAGES: dict[str, Any] = {"docs_url": None, "redoc_url": None}
+"""Switched off: the framework's pages have their scripts from another host; /docs is ours (`manual`)."""
 WEBHOOKS = "/api/webhooks/"
 CONSOLE = "/console/"
 KAJABI = f"{WEBHOOKS}kajabi"
@@ -100,8 +103,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         version="1.0.0",
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # the framework's pages have their scripts from another host; /docs is ours (`manual`)
-        redoc_url=None,
+        **FOREIGN_PAGES,
         redirect_slashes=False,  # a redirect would be built from the Host header
     )
     before_all(app, limit, refuse_disabled)
