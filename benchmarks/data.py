@@ -133,7 +133,7 @@ class Dataset:
         return dict(json.loads(comment)) if comment else {}
 
     def _describe(self, name: str, made: float) -> None:
-        """Written last: what has no comment is not whole."""
+        """Written last: what has no comment is not whole. The digest is that of this run's beginning."""
         comment = json.dumps({"made": made, "schema": schema_digest(), "files": schema_files()})
         self._server.psql(f"COMMENT ON DATABASE \"{name}\" IS '{comment}'")
 
@@ -193,6 +193,7 @@ class Dataset:
         """Make the data of a scale, with every index and constraint as the migrations have it, and statistics."""
         started = time.perf_counter()
         making, name = f"making_{scale.name}", self.name(scale)
+        schema_digest()  # remembered as it is now: somebody may work on a migration meanwhile
         self._prepare(making)
         with _connected(self._server.superuser_dsn(making)) as run:
             self._fill(run, scale)
