@@ -139,21 +139,21 @@ Way = Callable[[Stage, str, str], Awaitable[tuple[Outcome, Outcome]]]
 
 async def queued(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
     """Both get as far as Ana's lock, past every look at her that comes before it; then one after the other."""
-    async with _holding(stage.holder, "SELECT 1 FROM users WHERE id LIKE 'user_%' FOR NO KEY UPDATE"):
+    async with holding(stage.holder, "SELECT 1 FROM users WHERE id LIKE 'user_%' FOR NO KEY UPDATE"):
         running = await _start_both(stage, first, second, "race-0")
     return await _ends(*running)
 
 
 async def queued_for_evidence(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
     """Both get as far as the submission, or to what the first of them holds by then."""
-    async with _holding(stage.holder, "SELECT 1 FROM submissions FOR UPDATE"):
+    async with holding(stage.holder, "SELECT 1 FROM submissions FOR UPDATE"):
         running = await _start_both(stage, first, second, "race-0")
     return await _ends(*running)
 
 
 async def gated(stage: Stage, first: str, second: str) -> tuple[Outcome, Outcome]:
     """The first has done everything and committed nothing when the second begins."""
-    async with _holding(stage.holder, f"SELECT pg_advisory_xact_lock({GATE})"):
+    async with holding(stage.holder, f"SELECT pg_advisory_xact_lock({GATE})"):
         running = await _start_both(stage, first, second, "gated")
     return await _ends(*running)
 
@@ -185,11 +185,11 @@ async def _start_both(stage: Stage, first: str, second: str, request_id: str) ->
     tasks: list[asyncio.Task[Outcome]] = []
     for name, request in ((first, request_id), (second, "race-1")):
         tasks.append(asyncio.create_task(_act(stage, name, request)))
-        await _until_settled(stage, tasks)
+        await until_settled(stage, tasks)
     return tasks
 
 
-async def _until_settled(stage: Stage, tasks: list[asyncio.Task[Outcome]]) -> None:
+async def until_settled(stage: Stage, tasks: list[asyncio.Task[Outcome]]) -> None:
     """Until each of them has ended or waits for a lock; one that works longer than our patience goes on meanwhile."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -204,7 +204,7 @@ async def _until_settled(stage: Stage, tasks: list[asyncio.Task[Outcome]]) -> No
 
 
 @asynccontextmanager
-async def _holding(connection: Connection, lock: str) -> AsyncIterator[None]:
+async def holding(connection: Connection, lock: str) -> AsyncIterator[None]:
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute(lock)

@@ -150,6 +150,27 @@ async def test_nothing_is_left_claimed_by_who_took_it_while_the_person_was_erase
     assert await value(owner, "SELECT count(*) FROM review_claims") == 0
 
 
+async def test_answers_about_the_person_go_whoever_was_staff_when_they_were_given(
+    database: Database, owner: Database, budi: Any, make_user: Make
+) -> None:
+    """A key of staff's is theirs for a day longer than their role may be."""
+    for name in ("reviewer", "other"):
+        await make_user(id=name)
+    await execute(
+        owner,
+        """INSERT INTO audit_log (action, target_type, target_id, details)
+           VALUES ('user.role', 'user', 'reviewer', '{"before": "ADMIN", "after": "PARTICIPANT"}')""",
+        """INSERT INTO idempotency_keys (user_id, key, request_hash, status_code, headers, body, expires_at)
+           SELECT person, body, '1', 201, '{}', convert_to(body, 'UTF8'), now() + interval '1 day'
+           FROM (VALUES ('reviewer', '{"userId": "user_budi"}'), ('reviewer', '{"userId": "somebody"}'),
+                        ('user_admin', '{"userId": "user_budi"}'), ('other', '{}')) AS kept (person, body)""",
+    )
+    async with database.session() as session:
+        await erase(session, budi.id, actor_id=None)
+    left = "SELECT string_agg(user_id || key, ' ' ORDER BY user_id) FROM idempotency_keys"
+    assert await value(owner, left) == 'other{} reviewer{"userId": "somebody"}'
+
+
 async def test_the_workflow_holds_again_after_an_erasure_in_the_same_transaction(database: Database, budi: Any) -> None:
     async with database.session() as session:
         await erase(session, budi.id, actor_id=None)

@@ -49,5 +49,6 @@ CONSTRAINTS: ConstraintProblems = {
     "users_handle_key": lambda _error: HandleTaken(),
     "users_last_superadmin": lambda _error: LastSuperadmin(),
     "users_kajabi_contact_id_key": lambda _error: KajabiContactTaken(),
+    "idempotency_keys_owner_erased": lambda _error: UserErased(),
     "users_verified_email_key": lambda _error: Conflict("Somebody else has verified this e-mail address."),
 }
