@@ -54,7 +54,9 @@ async def update_by_admin(
     repository = UserRepository(session)
     if contact_id := changes.get("kajabi_contact_id"):
         await repository.lock_contact(contact_id)
-    user = (await repository.lock(user_id)).get(user_id)
+    # Whoever gives or takes a role is locked with whom it is about: of two who demote each other the second may not.
+    people = await repository.lock(*({user_id, actor.id} if "role" in changes else {user_id}))
+    user = people.get(user_id)
     if user is None:
         raise NotFound
     changed = _differing(user, changes)
@@ -71,7 +73,11 @@ async def update_by_admin(
 
 
 def require_may_change_role(actor: User, target: User, role: Role) -> None:
-    """Raises Forbidden. Nobody changes their own role, or the role of, or to, their own level or above."""
+    """Nobody changes their own role, or the role of, or to, their own level or above.
+
+    Call it under the lock of both. Raises Forbidden, UserErased, UserSuspended: the actor was let in a moment ago.
+    """
+    refuse_shut_out(actor)
     if actor.id == target.id:
         raise Forbidden("Nobody changes their own role.")
     own = Role(actor.role)
