@@ -47,7 +47,7 @@ def hosts(app_dsn: str, tmp_path: Path) -> Iterator[list[Host]]:
             environment = {"DATABASE_URL": app_dsn, "ENVIRONMENT": "test", "ANALYTICS_REFRESH_SECONDS": "3600", **CLERK}
             found.append(Host(stack.enter_context(running(*arguments, folder=tmp_path, **environment)), port))
         for host in found:
-            host.process.read_until("Uvicorn running on")  # it listens only after its start-up is complete
+            host.process.read_until("Application startup complete")
             stack.enter_context(host.client)
         yield found
 

@@ -21,7 +21,7 @@ from elevate_api.analytics import service as analytics
 from elevate_api.cli import walkthrough
 from elevate_api.cli.errors import CommandFailed
 from elevate_api.cli.guardian import Guardian
-from elevate_api.cli.listening import Server, listener, options, terminable, undisturbed, url_of
+from elevate_api.cli.listening import Server, every_ear, listener, options, terminable, undisturbed, url_of
 from elevate_api.cli.runtime import (
     EMBEDDED_DATABASE,
     development_only,
@@ -176,7 +176,7 @@ def _serve(ground: Ground, taken: socket.socket, url: str) -> None:
     config = uvicorn.Config(create_app(ground.settings), **options(lifespan="on"))
     server = Server(config, lambda: console.print(f"Ready on {url}. Press Ctrl-C to stop everything.\n"), ground.watch)
     try:
-        server.run(sockets=[taken])
+        server.run(sockets=every_ear(taken))
     except SystemExit as ended:  # uvicorn's way to say that the service did not start; the log says why
         raise CommandFailed("the service did not start, see above") from ended
     if not server.started:

@@ -18,6 +18,10 @@ from elevate_api.cli.patience import PatientProtocol
 GRACE_SECONDS = 10
 """How long running requests may take to end once the service is told to stop; event streams are cut then."""
 BACKLOG = 2048
+ACCEPTED_A_TURN = 16
+"""How many connections a turn of the event loop lets in. libuv accepts one for each listening socket and turn (its pull
+request 3696): under overload, when turns are long, whoever is new would wait for tens of seconds behind everything that
+those who are in already ask for, and could not even be refused."""
 DESCRIPTORS = 65_536
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
@@ -46,6 +50,11 @@ def listener(host: str, port: int) -> Iterator[socket.socket]:
         raise CommandFailed(_refusal(host, port, error)) from error
     with taken:
         yield taken
+
+
+def every_ear(taken: socket.socket) -> list[socket.socket]:
+    """The listening socket, under as many descriptors as connections are to be accepted in a turn."""
+    return [taken, *(taken.dup() for _ in range(ACCEPTED_A_TURN - 1))]
 
 
 def _refusal(host: str, port: int, error: OSError) -> str:

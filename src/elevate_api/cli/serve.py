@@ -1,15 +1,20 @@
 """`elevate serve`: the service, for production and one-machine installs."""
 
 import os
+import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
-from elevate_api.cli.listening import listener, options, take_descriptors, terminable, undisturbed
+from elevate_api.cli.listening import every_ear, listener, options, take_descriptors, terminable, undisturbed, url_of
 from elevate_api.cli.runtime import EMBEDDED_DATABASE, embedded_server, load_settings
 from elevate_api.config import Settings
 from elevate_api.kit import logging
@@ -17,6 +22,7 @@ from elevate_api.kit.metrics import MULTIPROCESS
 from elevate_api.ops.roles import SERVICE_ROLE
 
 APPLICATION = "elevate_api.asgi:build"
+log = structlog.get_logger("elevate_api.serve")
 
 
 def serve(
@@ -34,19 +40,23 @@ def serve(
     settings = load_settings()
     logging.configure(settings.app.log_level, json=settings.app.production)
     take_descriptors()
-    with listener(host, port):
-        pass  # a taken port is said plainly, and before anything is started
-    with terminable(), _database(settings), _counting(workers), undisturbed():
+    with listener(host, port) as taken, terminable(), _database(settings), _counting(workers), undisturbed():
         _check()
-        uvicorn.run(
-            APPLICATION,
-            factory=True,
-            host=host,
-            port=port,
-            workers=workers,
-            forwarded_allow_ips=trusted_proxies,
-            **options(),
-        )
+        log.info("listening", url=url_of(host, taken), workers=workers)
+        more = options(workers=workers, forwarded_allow_ips=trusted_proxies)
+        _run(uvicorn.Config(APPLICATION, factory=True, **more), every_ear(taken))
+
+
+def _run(config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+    """As `uvicorn.run` does, on sockets that are taken already. Exits with 3 where the service did not start."""
+    if config.workers > 1:
+        Multiprocess(config, sockets=sockets).run()
+        return
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):  # raised once more after an orderly end
+        server.run(sockets=sockets)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 @contextmanager
