@@ -34,6 +34,7 @@ from elevate_api.kit.replica import ReadDatabase
 from elevate_api.kit.routing import Shortcuts, before_all
 from elevate_api.leaderboards.feed import BoardFeed
 from elevate_api.leaderboards.ladder import Ladders
+from elevate_api.leaderboards.rank import Standings
 from elevate_api.limits import build_limiter, limit
 from elevate_api.metrics import requests
 from elevate_api.metrics.figures import Figures
@@ -145,6 +146,7 @@ def _publish(app: Service, settings: Settings) -> None:
     app.state.watch_database = _pool(settings, app.state.database.address, size=1)
     app.state.board_feed = BoardFeed(app.state.watch_database)
     app.state.ladders = Ladders()
+    app.state.standings = Standings(app.state.database, app.state.ladders)
     app.memory = _memory(app.state.board_feed, settings)
 
 

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -6,9 +7,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 from tests.leaderboards.programme import Expected, expected_board, make_programme, refresh, store
+from tests.support import tokens
 from tests.support.factories import Factory
 
 from elevate_api.kit.db import Database
+from elevate_api.leaderboards.schemas import OwnRankOut
 
 Json = dict[str, Any]
 
@@ -263,6 +266,31 @@ async def test_everybody_on_the_board_sees_their_own_place_and_two_neighbours_ea
         assert all(set(item) == {"rank", "handle", "name", "avatarUrl", "points"} for item in own["above"])
 
 
+async def test_those_who_ask_at_once_are_told_each_what_is_theirs(
+    owner: Database, as_user: SignIn, factory: Factory
+) -> None:
+    """Whoever asks at the same moment shares a statement: with strangers, with staff, with who is shut out."""
+    people = make_programme(11)
+    await store(owner, people)
+    async with owner.session() as session:
+        users = (await session.execute(text("SELECT * FROM users ORDER BY id"))).all()
+    callers = [await as_user(user=user) for user in users]
+    suspended = await as_user(suspended_at=datetime.now(UTC))
+    newcomer = await as_user()
+    newcomer.headers.update(tokens.bearer("user_new", email="new@school.test", name="Newcomer"))
+    alone = [await caller.get("/api/me/rank") for caller in callers]
+
+    together = await asyncio.gather(*(caller.get("/api/me/rank") for caller in [*callers, suspended, newcomer]))
+
+    *known, shut_out, new = together
+    assert [one.status_code for one in known] == [one.status_code for one in alone]
+    told = [one.json() for one in known if one.status_code == 200]
+    assert told == [one.json() for one in alone if one.status_code == 200]
+    assert {one.status_code for one in known} == {200, 403}, "the erased are shut out"
+    assert (shut_out.status_code, shut_out.json()["code"]) == (403, "USER_SUSPENDED")
+    assert (new.status_code, new.json()["rank"], new.json()["points"]) == (200, None, 0)
+
+
 async def test_who_opted_out_sees_the_rank_that_their_points_would_have(
     owner: Database, as_user: SignIn, factory: Factory
 ) -> None:
@@ -311,6 +339,18 @@ async def test_first_points_have_a_rank_before_the_next_refresh(
     own = (await caller.get("/api/me/rank")).json()
 
     assert (own["rank"], own["points"], own["of"]) == (2, 20, 2)
+
+
+async def test_an_own_rank_is_written_as_its_schema_says(owner: Database, as_user: SignIn, factory: Factory) -> None:
+    caller = await as_user()
+    for person, points in ((await factory.user(), 90), (caller.user, 50), (await factory.user(), 20)):
+        await factory.entry(person, points)
+    await refresh(owner)
+
+    own = await caller.get("/api/me/rank")
+
+    assert len(own.json()["above"]) == len(own.json()["below"]) == 1
+    assert own.text == OwnRankOut.model_validate_json(own.content).model_dump_json()
 
 
 async def test_the_rank_is_the_callers_alone(as_user: SignIn, client: httpx.AsyncClient) -> None:

@@ -175,6 +175,8 @@ def _step(dependant: Dependant, inputs: tuple[tuple[str | None, int], ...]) -> _
     fields = tuple((source, fields) for source, fields in zip(_SOURCES, kinds, strict=True) if fields)
     # A connection is what security schemes take; a request is one.
     names = dependant.request_param_name or dependant.http_connection_param_name, dependant.response_param_name
+    if kind is _Kind.ENTERED:
+        call = asynccontextmanager(call)
     return _Step(call, kind, inputs, fields, dependant.body_params, *names, _defaults(dependant.query_params))
 
 
@@ -203,7 +205,7 @@ async def _done(step: _Step, values: Mapping[str, Any], stack: AsyncExitStack) -
         return await step.call(**values)
     if step.kind is _Kind.MADE:
         return step.call(**values)
-    return await stack.enter_async_context(asynccontextmanager(step.call)(**values))
+    return await stack.enter_async_context(step.call(**values))
 
 
 async def _body(request: Request) -> Any:

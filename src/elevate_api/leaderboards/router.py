@@ -62,5 +62,5 @@ async def read_own_rank(
     request: Request, work: Writes, caller: ParticipantCaller, period: PeriodQuery = Period.ALL
 ) -> Response:
     """The caller's rank, with the people just above and below."""
-    own = await service.own_rank(work, caller, period, request.app.state.ladders)
-    return Response(own.model_dump_json(), media_type="application/json")
+    own = await service.own_rank(work, caller, period, request.app.state.standings)
+    return Response(own, media_type="application/json")

@@ -1,7 +1,9 @@
 """What the board's readers are told, put together from its reads. Each function is one answer."""
 
 from datetime import datetime
+from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from elevate_api.kit.paging import PageParams, cut
@@ -10,8 +12,8 @@ from elevate_api.leaderboards import queries
 from elevate_api.leaderboards.board import BoardRow, Filters, read_board
 from elevate_api.leaderboards.ladder import Ladders
 from elevate_api.leaderboards.queries import Period, Place
-from elevate_api.leaderboards.rank import Neighbour, own_standing
-from elevate_api.leaderboards.schemas import BoardEntryOut, LeaderboardOut, NeighbourOut, OwnRankOut, ProgrammeStatsOut
+from elevate_api.leaderboards.rank import Neighbour, Standings
+from elevate_api.leaderboards.schemas import BoardEntryOut, LeaderboardOut, ProgrammeStatsOut
 from elevate_api.users.caller import Caller
 
 
@@ -33,17 +35,22 @@ async def board_page(
     )
 
 
-async def own_rank(work: UnitOfWork, caller: Caller, period: Period, ladders: Ladders) -> OwnRankOut:
-    """Raises what keeps the caller out."""
-    standing = await own_standing(work, caller, period, ladders)
-    return OwnRankOut(
-        period=period,
-        as_of=standing.as_of,
-        rank=standing.rank,
-        points=standing.points,
-        of=standing.of,
-        above=[_neighbour(near) for near in reversed(standing.neighbours) if near.above],
-        below=[_neighbour(near) for near in standing.neighbours if not near.above],
+async def own_rank(work: UnitOfWork, caller: Caller, period: Period, standings: Standings) -> bytes:
+    """An `OwnRankOut` as it is sent; raises what keeps the caller out.
+
+    Written at once, as the people who ask this are many: a model would judge anew what the database has just said.
+    """
+    standing = await standings.own(work, caller, period)
+    return to_json(
+        {
+            "period": period,
+            "asOf": standing.as_of,
+            "rank": standing.rank,
+            "points": standing.points,
+            "of": standing.of,
+            "above": [_neighbour(near) for near in reversed(standing.above)],
+            "below": [_neighbour(near) for near in standing.below],
+        }
     )
 
 
@@ -80,7 +87,11 @@ def _entry(row: BoardRow) -> BoardEntryOut:
     )
 
 
-def _neighbour(near: Neighbour) -> NeighbourOut:
-    return NeighbourOut(
-        rank=near.rank, handle=near.handle, name=near.name, avatar_url=near.avatar_url, points=near.points
-    )
+def _neighbour(near: Neighbour) -> dict[str, Any]:
+    return {
+        "rank": near.rank,
+        "handle": near.handle,
+        "name": near.name,
+        "avatarUrl": near.avatar_url,
+        "points": near.points,
+    }

@@ -6,8 +6,9 @@ is still the row, at the moment of the effect. Whoever is new, or of whom the to
 `users.arrival` as everywhere, in one transaction with the effect.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,18 @@ from elevate_api.users.errors import UserErased, UserSuspended
 from elevate_api.users.hooks import UserHooks
 from elevate_api.users.models import User
 
+Said = tuple[str, datetime | None, str | None, bool, str | None, str | None]
+"""caller, said_at, mail, mail_verified, picture, full_name: who calls, as statements take it."""
+
+
+class Judged(Protocol):
+    """What a statement answered about a caller."""
+
+    @property
+    def verdict(self) -> str: ...
+
+
+J = TypeVar("J", bound=Judged)
 _OK = "ok"
 _REFUSALS: dict[str, type[Problem]] = {"erased": UserErased, "suspended": UserSuspended, "forbidden": Forbidden}
 
@@ -41,11 +54,21 @@ class Caller:
 
         Answers the rows for a caller who may. Raises UserErased, UserSuspended or Forbidden; nothing was written then.
         """
-        rows = await work.run(statement, *self._parameters(), *arguments)
-        if rows and rows[0][0] not in {_OK, *_REFUSALS}:
+        rows = await work.run(statement, *self._said(), *arguments)
+        if rows and not _final(rows[0][0]):
             await self.admitted(work)
-            rows = await work.run(statement, *self._parameters(), *arguments)
-        return _allowed(rows)
+            rows = await work.run(statement, *self._said(), *arguments)
+        _refuse(rows[0][0] if rows else _OK)
+        return rows
+
+    async def judged(self, work: UnitOfWork, ask: Callable[[Said], Awaitable[J]]) -> J:
+        """As `run`, for what is asked in another way than by a statement of its own."""
+        found = await ask(self._said())
+        if not _final(found.verdict):
+            await self.admitted(work)
+            found = await ask(self._said())
+        _refuse(found.verdict)
+        return found
 
     async def admitted(self, work: UnitOfWork) -> AsyncSession:
         """The transaction of `work`, with the caller let in. Raises what `admit` does, and Forbidden."""
@@ -61,15 +84,18 @@ class Caller:
             raise Forbidden
         return user
 
-    def _parameters(self) -> Sequence[Any]:
-        """caller, said_at, mail, mail_verified, picture, full_name; no time once all that has been written."""
+    def _said(self) -> Said:
+        """Without a time once all that has been written."""
         claims = self._claims
         said_at = None if self._session is not None else claims.issued_at
         return claims.sub, said_at, claims.email, claims.email_verified, claims.picture, claims.name
 
 
-def _allowed(rows: Rows) -> Rows:
-    verdict = rows[0][0] if rows else _OK
+def _final(verdict: str) -> bool:
+    """Whether it needs nobody to be admitted first."""
+    return verdict == _OK or verdict in _REFUSALS
+
+
+def _refuse(verdict: str) -> None:
     if verdict != _OK:
         raise _REFUSALS[verdict]
-    return rows
