@@ -52,6 +52,15 @@ async def test_who_is_alone_waits_for_nobody() -> None:
     assert reader.asked == [[7]]
 
 
+async def test_who_has_an_answer_may_ask_again_at_once() -> None:
+    reader = Reader()
+    together = Together(reader.read, flights=1)
+    reader.let()
+
+    async with asyncio.timeout(5):
+        assert [await together.ask(number) for number in range(3)] == [0, 2, 4]
+
+
 async def test_while_statements_are_under_way_the_next_one_gathers() -> None:
     reader = Reader()
     together = Together(reader.read, flights=2)

@@ -37,23 +37,29 @@ class Together(Generic[Question, Answer]):
         self._flights = flights
         self._most = most
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Held here, as the loop itself forgets a task that nobody holds."""
 
     async def ask(self, question: Question) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if len(self._under_way) < self._flights:
+        if self._under_way < self._flights:
+            self._under_way += 1
             # In a context of its own: it belongs to no request more than to another.
             flight = asyncio.create_task(self._fly(), context=Context())
-            self._under_way.add(flight)
-            flight.add_done_callback(self._under_way.discard)
+            self._tasks.add(flight)
+            flight.add_done_callback(self._tasks.discard)
         return await answer
 
     async def _fly(self) -> None:
         """Begins once everybody who has just been heard has asked."""
-        while self._waiting:
-            number = min(len(self._waiting), self._most)
-            await self._answer([self._waiting.popleft() for _ in range(number)])
+        try:
+            while self._waiting:
+                number = min(len(self._waiting), self._most)
+                await self._answer([self._waiting.popleft() for _ in range(number)])
+        finally:
+            self._under_way -= 1  # at once: who is answered may ask again before the task counts as done
 
     async def _answer(self, asked: Sequence[tuple[Question, "asyncio.Future[Answer]"]]) -> None:
         try:
