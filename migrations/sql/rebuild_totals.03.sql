@@ -11,7 +11,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp
 SET jit = off
 SET plan_cache_mode = force_custom_plan
-SET work_mem = '160MB'
+SET work_mem = '200MB'
 SET maintenance_work_mem = '256MB'
 SET max_parallel_workers_per_gather = 1
 SET max_parallel_maintenance_workers = 1

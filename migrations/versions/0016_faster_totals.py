@@ -1,4 +1,4 @@
-"""Counting everything anew at less cost.
+"""Counting everything anew in less time, and refreshing views on one processor.
 
 Revision ID: 0016
 Revises: 0015
@@ -13,7 +13,7 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-REPLACED = {"rebuild_submissions": 1, "rebuild_people": 1, "rebuild_totals": 2}
+REPLACED = {"rebuild_submissions": 1, "rebuild_people": 1, "rebuild_totals": 2, "refresh_analytics_view": 2}
 """Each by the version after this one."""
 
 
