@@ -179,3 +179,23 @@ async def test_a_view_whose_inputs_did_not_change_is_left_alone_and_counts_as_re
     changed = await line.fetch("SELECT view_name FROM analytics_refreshes ORDER BY started_at DESC LIMIT 6")
     assert await line.fetchval("SELECT school FROM school_metrics") == "SMA 1"
     assert {row["view_name"] for row in changed} >= {"school_metrics"}
+
+
+@pytest.mark.parametrize("zone", ["Asia/Jakarta", "America/Santiago"])  # the second skips midnights in September
+async def test_days_are_counted_alike_at_their_edges_and_ahead_of_today(line: Connection, zone: str) -> None:
+    for person in ("ayu", "budi"):
+        await add_person(line, person)
+    await line.execute("UPDATE app_settings SET value = to_jsonb($1::text) WHERE key = 'program_timezone'", zone)
+    await line.fetchrow(FOLD)
+    async with line.transaction():
+        await line.execute("SET LOCAL elevate.restore = 'on'")  # an operator may bring rows of any moment
+        await line.execute(
+            """INSERT INTO submissions (user_id, activity_code, payload, created_at)
+               SELECT person, 'SHINE', '{}', (program_today($1) - ago)::timestamp AT TIME ZONE $1 + edge
+               FROM generate_series(-3, 92) AS ago, unnest(ARRAY['ayu', 'budi', 'ayu']) AS person,
+                    unnest(ARRAY[interval '-1 microsecond', '0', '1 hour']) AS edge""",
+            zone,
+        )
+    await assert_exact(line)
+    assert await line.fetchval("SELECT max(day) - program_today($1) FROM day_totals", zone) == 3
+    assert await line.fetchval("SELECT DISTINCT people FROM day_totals WHERE day < program_today($1)", zone) == 2
