@@ -2,6 +2,7 @@
 
 The key's row is written in the transaction of the effect, after the response is built and before it is sent:
 a crash leaves neither. While that transaction is open, an advisory lock that ends with it tells "still running".
+For who was erased meanwhile nothing is kept, and the effect refused: `idempotency_keys_before_insert` of the database.
 """
 
 import hashlib
