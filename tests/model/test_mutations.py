@@ -72,7 +72,7 @@ MUTATIONS: dict[str, Prepare] = {
     "reviewers go beyond the cap": function("award_of", "least(highest, room)", "highest"),
     "explore is awarded twice": function("award_of", "IN ('EXPLORE', 'PRESENT')", "IN ('PRESENT')"),
     "the margin is rounded down": function("award_of", "ceil(", "floor("),
-    "retired badges are granted": function("grant_badges", "b.active AND", "true AND"),
+    "retired badges are granted": function("grant_badges_of", "b.active AND", "true AND"),
     "kajabi goes beyond the cap": function("kajabi_decide", "points_cap - awarded", "points_cap"),
     "an edit raises no version": function("submissions_before_update", "OLD.version + edited::integer", "OLD.version"),
     "eleven an hour": function("submissions_before_insert", ">= hourly_limit", "> hourly_limit"),

@@ -30,7 +30,7 @@ class KajabiEvent(Base):
 
     id: Mapped[uuid_pk]
     body: Mapped[bytes] = mapped_column(LargeBinary)
-    body_sha256: Mapped[bytes] = mapped_column(LargeBinary, index=True)
+    body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     event_type: Mapped[str | None]
     contact_id: Mapped[str | None]
     email: Mapped[str | None]
@@ -58,6 +58,7 @@ Index(
     postgresql_where=_PROCESSED,
 )
 Index("kajabi_events_body_key", KajabiEvent.body_sha256, unique=True, postgresql_where=text("duplicate_of IS NULL"))
+Index("kajabi_events_body_copies_idx", KajabiEvent.body_sha256, postgresql_where=text("duplicate_of IS NOT NULL"))
 Index("kajabi_events_contact_id_idx", KajabiEvent.contact_id, KajabiEvent.tag)
 Index("kajabi_events_email_idx", KajabiEvent.email)
 Index("kajabi_events_user_id_idx", KajabiEvent.user_id, postgresql_where=text("user_id IS NOT NULL"))

@@ -72,7 +72,9 @@ _KNOWN = text("""
       AND error IS DISTINCT FROM 'not a learn tag'
 """).bindparams(bindparam("contacts", type_=ARRAY(Text)))
 _KNOWN_BODIES = text("""
-    SELECT DISTINCT body_sha256 FROM kajabi_events WHERE body_sha256 = ANY(:digests)
+    SELECT body_sha256 FROM kajabi_events WHERE body_sha256 = ANY(:digests) AND duplicate_of IS NULL
+    UNION
+    SELECT body_sha256 FROM kajabi_events WHERE body_sha256 = ANY(:digests) AND duplicate_of IS NOT NULL
 """).bindparams(bindparam("digests", type_=ARRAY(LargeBinary)))
 
 
