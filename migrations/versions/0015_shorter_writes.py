@@ -19,6 +19,7 @@ REPLACED = {
     "kajabi_standing": 3,
     "kajabi_process": 3,
     "grant_badges": 3,
+    "judge_decision": 3,
     "decide_submission": 3,
     "submit_evidence": 2,
 }

@@ -1,5 +1,6 @@
 """Recording a change. Call it in the transaction of the change: both commit or neither."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +12,10 @@ from elevate_api.kit.metrics import after_commit
 from elevate_api.kit.work import UnitOfWork
 
 
-def recorded(work: UnitOfWork, action: str) -> None:
-    """Count an audit row that an SQL function has written."""
-    work.count(ACTIONS.labels(action).inc)
+def recorded(work: UnitOfWork, action: str, rows: int = 1) -> None:
+    """Count the audit rows that an SQL function has written."""
+    if rows:
+        work.count(partial(ACTIONS.labels(action).inc, rows))
 
 
 def record(

@@ -112,5 +112,4 @@ def _count(unit: UnitOfWork, decision: Decision, badges: list[str]) -> None:
         recorded(unit, "kajabi.grant")
     if decision.append:
         unit.count(partial(points_metrics.appended, "WEBHOOK", decision.points or 0))
-    for _ in badges:
-        recorded(unit, "badge.grant")
+    recorded(unit, "badge.grant", len(badges))

@@ -13,6 +13,7 @@ POINTS_WRITTEN = Counter(
 )
 
 
-def appended(source: str, delta_points: int) -> None:
-    LEDGER_ROWS.labels(source).inc()
+def appended(source: str, delta_points: int, rows: int = 1) -> None:
+    """Count `rows` with these points in all, all given or all taken."""
+    LEDGER_ROWS.labels(source).inc(rows)
     POINTS_WRITTEN.labels(source, "given" if delta_points > 0 else "taken").inc(abs(delta_points))
