@@ -95,18 +95,12 @@ class Bounds:
         for name in ("checkin", "invalidate", "close"):
             event.listen(engine.sync_engine, name, _released)
 
-    @contextmanager
-    def watch(self, driver: Any) -> Iterator[None]:
-        """As for a transaction of the engine, for one statement that the driver sends by itself."""
+    def watch(self, driver: Any) -> asyncio.TimerHandle | None:
+        """As for a transaction of the engine, for one statement that the driver sends by itself; to be cancelled."""
         seconds = self._seconds
-        timer = None
-        if seconds is not None:
-            timer = asyncio.get_running_loop().call_later(seconds, _break_off, driver, seconds)
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+        if seconds is None:
+            return None
+        return asyncio.get_running_loop().call_later(seconds, _break_off, driver, seconds)
 
     def _connected(self, dbapi_connection: Any, _record: Any) -> None:
         """The last listener of its kind: the driver knows the types, the connection is usable."""

@@ -176,9 +176,9 @@ class Database:
             async with self.engine.begin() as connection:
                 return (await connection.exec_driver_sql(statement, arguments)).all()
         pooled = self._at_hand.take() or await self._taken()
+        deadline = self._bounds.watch(pooled.driver_connection)
         try:
-            with self._bounds.watch(pooled.driver_connection):
-                rows = await self._fetch(pooled, statement, arguments)
+            rows = await self._fetch(pooled, statement, arguments)
         except asyncio.CancelledError:
             pooled.invalidate()  # the statement may still be running there
             pooled.close()
@@ -186,6 +186,9 @@ class Database:
         except BaseException:
             pooled.close()
             raise
+        finally:
+            if deadline is not None:
+                deadline.cancel()
         if self.admission.present > self.pool_size:  # somebody waits for it
             pooled.close()
         else:
