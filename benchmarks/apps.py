@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, Request, Response
 
 from benchmarks.client import decoded
 from elevate_api.app import create_app
+from elevate_api.asgi import spare_the_collector
 from elevate_api.auth.caller import VerifiedClaims, verified_claims
 from elevate_api.auth.setup import build_verifier
 from elevate_api.cli.listening import options
@@ -88,8 +89,9 @@ APPS: dict[str, Callable[[], Any]] = {"bare": bare, "signed_in": signed_in, "sig
 def main(name: str, port: int) -> None:
     from benchmarks import naive  # noqa: PLC0415 - imports the product's models, which the others do without
 
-    build = {**APPS, **naive.APPS}[name]
-    uvicorn.run(build(), host="127.0.0.1", port=port, lifespan="off", **options())
+    app = {**APPS, **naive.APPS}[name]()
+    spare_the_collector()  # as the service does
+    uvicorn.run(app, host="127.0.0.1", port=port, lifespan="off", **options())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from tests.support import tokens
 from tests.support.factories import Factory
 
 from elevate_api.kit.db import Database
+from elevate_api.kit.work import UnitOfWork
+from elevate_api.leaderboards.ladder import Ladders
+from elevate_api.leaderboards.queries import Period
+from elevate_api.leaderboards.rank import read_standings
 from elevate_api.leaderboards.schemas import OwnRankOut
 
 Json = dict[str, Any]
@@ -289,6 +293,20 @@ async def test_those_who_ask_at_once_are_told_each_what_is_theirs(
     assert {one.status_code for one in known} == {200, 403}, "the erased are shut out"
     assert (shut_out.status_code, shut_out.json()["code"]) == (403, "USER_SUSPENDED")
     assert (new.status_code, new.json()["rank"], new.json()["points"]) == (200, None, 0)
+
+
+async def test_standings_are_planned_once_however_many_ask(database: Database, factory: Factory) -> None:
+    """A plan for each call would cost several times what the call does."""
+    said = [((await factory.user()).id, datetime.now(UTC), None, False, None, None) for _ in range(4)]
+    async with UnitOfWork(database) as work:
+        for turn in range(12):
+            await read_standings(work, Ladders(), Period.ALL, said[: 1 + turn % 4])
+        rows = await work.run(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE '%ORDINALITY%' AND parameter_types <> '{}'"
+        )
+
+    assert [tuple(row) for row in rows] == [(7, 5)]
 
 
 async def test_who_opted_out_sees_the_rank_that_their_points_would_have(
