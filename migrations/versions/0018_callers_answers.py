@@ -1,7 +1,7 @@
 """No answer is kept for who has been erased meanwhile; answers about them go, whoever was staff when they were given.
 
 Revision ID: 0018
-Revises: 0017
+Revises: 0016
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 from elevate_api.kit.sqlfiles import create, drop, replace
 
 revision = "0018"
-down_revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
