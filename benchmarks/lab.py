@@ -28,7 +28,8 @@ from elevate_api.postgres.cluster import OWNER, SUPERUSER
 
 T = TypeVar("T")
 CONNECTIONS = 16
-_UNBOUND = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+_UNBOUND = dict.fromkeys(_LIMITS, "0")
 """The service's role has limits, which its own long work lifts as well."""
 
 
