@@ -27,9 +27,11 @@ async def turns_until_all_are_in(sockets: list[socket.socket]) -> int:
     while len(let_in) < CROWD and turns < 10 * CROWD:
         turns += 1
         await asyncio.sleep(0)
-    for one in (*let_in, *servers):
-        one.close()
-    await asyncio.gather(*(server.wait_closed() for server in servers))
+    for transport in let_in:
+        transport.close()
+    for server in servers:
+        server.close()
+        await server.wait_closed()
     return turns
 
 

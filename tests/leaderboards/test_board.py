@@ -10,7 +10,7 @@ from tests.leaderboards.programme import Expected, expected_board, make_programm
 from tests.support import tokens
 from tests.support.factories import Factory
 
-from elevate_api.kit.db import Database
+from elevate_api.kit.db import Address, Database
 from elevate_api.kit.work import UnitOfWork
 from elevate_api.leaderboards.ladder import Ladders
 from elevate_api.leaderboards.queries import Period
@@ -295,9 +295,10 @@ async def test_those_who_ask_at_once_are_told_each_what_is_theirs(
     assert (new.status_code, new.json()["rank"], new.json()["points"]) == (200, None, 0)
 
 
-async def test_standings_are_planned_once_however_many_ask(database: Database, factory: Factory) -> None:
-    """A plan for each call would cost several times what the call does."""
+async def test_standings_are_planned_once_however_many_ask(session_dsn: str, factory: Factory) -> None:
+    """A plan for each call would cost several times what the call does. A pooler keeps no statement to plan."""
     said = [((await factory.user()).id, datetime.now(UTC), None, False, None, None) for _ in range(4)]
+    database = Database(Address.parse(session_dsn))
     async with UnitOfWork(database) as work:
         for turn in range(12):
             await read_standings(work, Ladders(), Period.ALL, said[: 1 + turn % 4])
@@ -305,6 +306,7 @@ async def test_standings_are_planned_once_however_many_ask(database: Database, f
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements"
             " WHERE statement LIKE '%ORDINALITY%' AND parameter_types <> '{}'"
         )
+    await database.dispose()
 
     assert [tuple(row) for row in rows] == [(7, 5)]
 
