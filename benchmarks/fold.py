@@ -7,7 +7,7 @@ from benchmarks.lab import BenchDatabase, Lab
 
 BOARD = ("leaderboard_totals",)
 NAME = "REFRESH CONCURRENTLY of the straightforward view"
-SHARES = ((0.001, "0.1 %", at_most(1 / 200), 5), (0.00001, "0.001 %", None, 2), (0.01, "1 %", None, 2))
+SHARES = ((0.001, "0.1 %", at_most(1 / 200), 3), (0.00001, "0.001 %", None, 1), (0.01, "1 %", None, 1))
 FEW = 100
 """People; the same number at every size, to tell what a fold costs by the change from what it costs by the size."""
 
@@ -21,7 +21,7 @@ def fold(lab: Lab) -> None:
         _warm(database)
         for share, said, reach, rounds in SHARES:
             _compare(lab, database, share, said, reach, rounds)
-        _compare(lab, database, FEW / lab.scale.people, FEW, None, 1 if lab.small else 3)
+        _compare(lab, database, FEW / lab.scale.people, FEW, None, 1)
         _compare_view(lab, database)
         check_totals(lab, database)
 
@@ -39,7 +39,7 @@ def _compare(
         baseline_name=NAME,
         unit="s",
         reach=reach,
-        rounds=1 if lab.large and reach is None else rounds,
+        rounds=rounds,
         warm_up=share == SHARES[0][0],
     )
 
@@ -77,7 +77,7 @@ def _compare_view(lab: Lab, database: BenchDatabase) -> None:
         baseline=lambda: lab.seconds(lambda: straightforward.refresh(database, BOARD)),
         baseline_name=NAME,
         unit="s",
-        rounds=1 if lab.small else 2,
+        rounds=1,
         warm_up=False,
     )
 

@@ -107,8 +107,9 @@ def _http(
     reach: Reach | None,
 ) -> None:
     lab.compare(
-        what, ours=ours, baseline=baseline, baseline_name=baseline_name, unit="requests/s", reach=reach, rounds=7
-    )
+        what, ours=ours, baseline=baseline, baseline_name=baseline_name, unit="requests/s", reach=reach,
+        rounds=7 if reach else 3,
+    )  # fmt: skip
 
 
 def _statements(lab: Lab, database: BenchDatabase) -> None:
