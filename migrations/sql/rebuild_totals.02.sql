@@ -21,6 +21,7 @@ AS $$
 DECLARE
   old totals_state;
   state totals_state;
+  seen pg_snapshot;
   is_foreign boolean;
   counted text;
   people bigint;
