@@ -7,7 +7,7 @@ from benchmarks.lab import BenchDatabase, Lab
 
 BOARD = ("leaderboard_totals",)
 NAME = "REFRESH CONCURRENTLY of the straightforward view"
-SHARES = ((0.001, "0.1 %", at_most(1 / 200), 3), (0.00001, "0.001 %", None, 1), (0.01, "1 %", None, 1))
+SHARES = ((0.001, "0.1 %", at_most(1 / 200)), (0.00001, "0.001 %", None), (0.01, "1 %", None))
 FEW = 100
 """People; the same number at every size, to tell what a fold costs by the change from what it costs by the size."""
 
@@ -19,16 +19,14 @@ def fold(lab: Lab) -> None:
         straightforward.make(database, BOARD)
         database.service.execute("SELECT * FROM fold_totals(true)")
         _warm(database)
-        for share, said, reach, rounds in SHARES:
-            _compare(lab, database, share, said, reach, rounds)
-        _compare(lab, database, FEW / lab.scale.people, FEW, None, 1)
+        for share, said, reach in SHARES:
+            _compare(lab, database, share, said, reach)
+        _compare(lab, database, FEW / lab.scale.people, FEW, None)
         _compare_view(lab, database)
         check_totals(lab, database)
 
 
-def _compare(
-    lab: Lab, database: BenchDatabase, share: float, said: str | int, reach: Reach | None, rounds: int
-) -> None:
+def _compare(lab: Lab, database: BenchDatabase, share: float, said: str | int, reach: Reach | None) -> None:
     lab.compare(
         f"board up to date after {said} educators changed"
         if isinstance(said, int)
@@ -39,8 +37,8 @@ def _compare(
         baseline_name=NAME,
         unit="s",
         reach=reach,
-        rounds=rounds,
-        warm_up=share == SHARES[0][0],
+        rounds=3 if reach else 1,
+        warm_up=reach is not None,
     )
 
 
