@@ -208,7 +208,7 @@ class Programme:
         if kept is None or kept.at <= now - KEY:
             return None
         if kept.request != _request(step):
-            return refused("IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_KEY_IN_USE")  # the latter while the first runs
+            return refused("IDEMPOTENCY_KEY_REUSED")
         return Answer(kept.answer.status, replay_of=kept.label)
 
     def _keep(self, step: Step, key: str, answer: Answer, now: datetime) -> None:

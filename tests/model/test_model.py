@@ -14,6 +14,8 @@ import os
 import time
 
 import pytest
+from tests.model.player import Heard, those_not_turned_away
+from tests.model.programme import Step
 from tests.model.runs import SEED, episode
 from tests.support.cluster import Administrator
 
@@ -46,3 +48,10 @@ async def test_the_same_for_as_long_as_asked(administrator: Administrator) -> No
         print(f"seed {seed}", flush=True)  # noqa: T201
         await episode(administrator, seed, 1500, width=1 if number % 2 else 5)
         number += 1
+
+
+def test_a_key_in_use_is_an_answer_only_while_another_holds_it() -> None:
+    steps = [Step("submit", f"s{number}", person, {"key": "k"}) for number, person in enumerate(("ani", "ani", "budi"))]
+    refused, in_use = Heard(429, "SUBMISSION_RATE_LIMITED"), Heard(409, "IDEMPOTENCY_KEY_IN_USE")
+    assert those_not_turned_away(steps, [refused, in_use, in_use]) == [0, 2]  # nobody else has budi's key
+    assert those_not_turned_away(steps, [in_use, in_use, refused]) == [0, 1, 2]  # somebody must have had it
