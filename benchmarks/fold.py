@@ -8,6 +8,8 @@ from benchmarks.lab import BenchDatabase, Lab
 BOARD = ("leaderboard_totals",)
 NAME = "REFRESH CONCURRENTLY of the straightforward view"
 SHARES = ((0.001, "0.1 %", at_most(1 / 200)), (0.00001, "0.001 %", None), (0.01, "1 %", None))
+LEAST_OF_LARGE = 0.001
+"""Where a baseline takes five minutes, what `FEW` says about small changes is enough."""
 FEW = 100
 """People; the same number at every size, to tell what a fold costs by the change from what it costs by the size."""
 
@@ -20,7 +22,8 @@ def fold(lab: Lab) -> None:
         database.service.execute("SELECT * FROM fold_totals(true)")
         _warm(database)
         for share, said, reach in SHARES:
-            _compare(lab, database, share, said, reach)
+            if not (lab.large and share < LEAST_OF_LARGE):
+                _compare(lab, database, share, said, reach)
         _compare(lab, database, FEW / lab.scale.people, FEW, None)
         _compare_view(lab, database)
         check_totals(lab, database)
@@ -96,8 +99,7 @@ WHERE (v.total_points, v.entries, v.reached_at, v.cohort, v.school)
 
 
 def check_totals(lab: Lab, database: BenchDatabase) -> None:
-    """Folded totals against plain sums of the ledger, and against the straightforward board, person by person."""
-    straightforward.refresh(database, BOARD)
+    """Folded totals against plain sums of the ledger, and against the board just refreshed, person by person."""
     database.service.execute("SELECT * FROM fold_totals(true)")
     database.superuser.execute("SET work_mem = '256MB'")
     lab.check("everybody's total is the sum of their ledger rows", database.superuser.value(PLAIN) == 0)

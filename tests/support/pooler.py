@@ -1,5 +1,6 @@
 """PgBouncer in transaction mode before the run's server: what breaks a client that thinks it has a session."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from tests.support.cluster import OWNER, POOLER_PORT, SERVICE, SUPERUSER, Cluster
 
@@ -57,12 +59,10 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
     folder.chmod(0o755)
     process = subprocess.Popen(
         [str(program), str(config)],
-        user=server.st_uid,
-        group=server.st_gid,
-        extra_groups=[],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        **_account(server),
     )
     try:
         _wait_for(folder / f".s.PGSQL.{POOLER_PORT}", process)
@@ -71,6 +71,11 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=20)
         shutil.rmtree(folder)
+
+
+def _account(server: os.stat_result) -> dict[str, Any]:
+    """Only root has to become the server's account, and nobody else may name a user, not even their own."""
+    return {"user": server.st_uid, "group": server.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
