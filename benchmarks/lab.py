@@ -29,8 +29,6 @@ from elevate_api.postgres.cluster import OWNER, SUPERUSER
 T = TypeVar("T")
 CONNECTIONS = 16
 _LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
-_UNBOUND = dict.fromkeys(_LIMITS, "0")
-"""The service's role has limits, which its own long work lifts as well."""
 
 
 class Load(TypedDict, total=False):
@@ -46,6 +44,11 @@ class Load(TypedDict, total=False):
     expected: Sequence[int]
     pin: bool
     rate: float
+
+
+async def connect_unbound(dsn: str) -> Any:
+    """Without the limits of the service's role: its own long work lifts them as well, and baselines take minutes."""
+    return await asyncpg.connect(dsn, command_timeout=7200, server_settings=dict.fromkeys(_LIMITS, "0"))
 
 
 class BenchDatabase:
@@ -88,7 +91,7 @@ class Sql:
     def _run(self, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
         async def ready() -> T:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(self._dsn, command_timeout=7200, server_settings=_UNBOUND)
+                self._connection = await connect_unbound(self._dsn)
             return await work(self._connection)
 
         return self._lab.wait(ready())

@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import asyncpg
 from sqlalchemy import event
 
 from benchmarks.catalogue import benchmark
 from benchmarks.client import request
 from benchmarks.figures import Measured, Reach, at_least, at_most
-from benchmarks.lab import BenchDatabase, Lab
+from benchmarks.lab import BenchDatabase, Lab, connect_unbound
 from benchmarks.servers import bearer
 from elevate_api.kit.db import Address, Database
 from elevate_api.kit.work import UnitOfWork
@@ -114,7 +113,7 @@ def _http(
 
 def _statements(lab: Lab, database: BenchDatabase) -> None:
     """Each at the median of rounds that alternate with the baseline's, as everywhere, on one connection."""
-    connection = lab.wait(asyncpg.connect(**Address.parse(database.dsn()).driver_arguments()))
+    connection = lab.wait(connect_unbound(database.dsn()))
     sent = Sent(database)
     try:
         for what, read, naive, reach in lab.wait(_wanted(connection)):
