@@ -103,6 +103,11 @@ def test_a_level_silences_what_is_below(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().err == ""
 
 
+def test_uvicorn_sees_that_nobody_hears_its_access_log_and_writes_none() -> None:
+    logging.configure("info", json=True)
+    assert not standard.getLogger("uvicorn.access").hasHandlers()  # what uvicorn asks of each connection
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

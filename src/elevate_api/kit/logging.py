@@ -22,6 +22,9 @@ _SECRET_VALUE = re.compile(
     re.IGNORECASE,
 )
 _HINTS = ("@", " ", "_", "eyJ")  # a text with none of them cannot match: most values of an access log have none
+_UNHEARD = "uvicorn.access"
+"""kit.middleware writes the access log, without secrets. Its records go nowhere, and uvicorn is to see that: it would
+put together a line for each request first, a twelfth of what an answer from memory costs."""
 _MAX_DEPTH = 6
 _encode = jsonlib.JSONEncoder(default=repr).encode
 
@@ -126,7 +129,7 @@ def _route_standard_library(level: int, before: list[Processor], last: list[Proc
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "sqlalchemy", "apscheduler", "alembic"):
         logger = logging.getLogger(name)
         logger.handlers = []
-        logger.propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # kit.middleware writes the access log, without secrets
+        logger.propagate = name != _UNHEARD
+    logging.getLogger(_UNHEARD).disabled = True
     for chatty in ("apscheduler", "httpx", "httpcore", "asyncio"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
