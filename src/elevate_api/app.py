@@ -57,8 +57,11 @@ EXPOSED_HEADERS = [
     "Content-Disposition", "ETag", "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy",
     "Retry-After", "X-Request-ID",
 ]  # fmt: skip
-FOREIGN_PAGES: dict[str, Any] = {"docs_url": None, "redoc_url": None}
-"""Switched off: the framework's pages have their scripts from another host; /docs is ours (`manual`)."""
+NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+FOREIGN: dict[str, Any] = {"docs_url": None, "redoc_url": None, "telemetry": NO_TELEMETRY}
+"""Switched off. The framework's pages have their scripts from another host; /docs is ours (`manual`). Its telemetry
+would tell whole paths, secrets among them, and looks at the environment anew for each request; ours is `tracing` and
+`metrics`."""
 WEBHOOKS = "/api/webhooks/"
 CONSOLE = "/console/"
 KAJABI = f"{WEBHOOKS}kajabi"
@@ -104,7 +107,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         version="1.0.0",
         description=DESCRIPTION,
         lifespan=lifespan,
-        **FOREIGN_PAGES,
+        **FOREIGN,
         redirect_slashes=False,  # a redirect would be built from the Host header
     )
     before_all(app, limit, refuse_disabled)
