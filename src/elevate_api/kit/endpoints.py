@@ -23,6 +23,7 @@ from fastapi.routing import APIRoute, serialize_response
 from pydantic_core import PydanticUndefined
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SOURCES = ("path_params", "query_params", "headers", "cookies")
@@ -41,18 +42,33 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class _Parameters:
+    """What a function takes from one part of a request."""
+
+    source: str
+    fields: list[Any]
+    names: frozenset[bytes]
+    """Every way to spell them as headers."""
+    unasked: dict[str, Any] | None
+    """What they are where none of them is given; None where one is required or a default could be changed."""
+
+    def left_out(self, scope: Scope) -> bool:
+        if self.source == "query_params":
+            return not scope["query_string"]
+        return self.source == "headers" and self.names.isdisjoint(dict(scope["headers"]))
+
+
+@dataclass(frozen=True, slots=True)
 class _Step:
     """One function: its arguments are results of earlier steps (those without a name only go before) and parameters."""
 
     call: Callable[..., Any]
     kind: _Kind
     inputs: tuple[tuple[str | None, int], ...]
-    fields: tuple[tuple[str, list[Any]], ...]
+    parameters: tuple[_Parameters, ...]
     body_fields: list[Any]
     request_name: str | None
     response_name: str | None
-    unasked: dict[str, Any] | None
-    """What parameters of the query are without a query; None where one is required or a default could be changed."""
 
 
 def handler_of(route: APIRoute) -> Handler | None:
@@ -108,11 +124,11 @@ class _Endpoint:
         """None when anything that the step needs is invalid; what is wrong is added to `errors`."""
         values = {name: results[place] for name, place in step.inputs if name is not None}
         fine = all(results[place] is not _FAILED for _, place in step.inputs)
-        for source, fields in step.fields:
-            if source == "query_params" and step.unasked is not None and not request.scope["query_string"]:
-                values.update(step.unasked)
+        for part in step.parameters:
+            if part.unasked is not None and part.left_out(request.scope):
+                values.update(part.unasked)
                 continue
-            given, faults = request_params_to_args(fields, getattr(request, source))
+            given, faults = request_params_to_args(part.fields, getattr(request, part.source))
             values.update(given)
             errors.extend(faults)
             fine = fine and not faults
@@ -172,18 +188,24 @@ def _step(dependant: Dependant, inputs: tuple[tuple[str | None, int], ...]) -> _
     if kind is _Kind.ENTERED and dependant.scope != "function":
         raise _Foreign
     kinds = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
-    fields = tuple((source, fields) for source, fields in zip(_SOURCES, kinds, strict=True) if fields)
+    parameters = tuple(_parameters(source, fields) for source, fields in zip(_SOURCES, kinds, strict=True) if fields)
     # A connection is what security schemes take; a request is one.
     names = dependant.request_param_name or dependant.http_connection_param_name, dependant.response_param_name
     if kind is _Kind.ENTERED:
         call = asynccontextmanager(call)
-    return _Step(call, kind, inputs, fields, dependant.body_params, *names, _defaults(dependant.query_params))
+    return _Step(call, kind, inputs, parameters, dependant.body_params, *names)
+
+
+def _parameters(source: str, fields: list[Any]) -> _Parameters:
+    spelled = {name for field in fields for name in (field.alias, field.name, field.name.replace("_", "-"))}
+    return _Parameters(source, fields, frozenset(name.lower().encode() for name in spelled), _defaults(fields))
 
 
 def _defaults(fields: Sequence[Any]) -> dict[str, Any] | None:
     plain = all(
         not field.field_info.is_required()
         and not field.field_info.validate_default
+        and field.field_info.validation_alias in (None, field.alias)
         and isinstance(field.default, str | int | NoneType)
         for field in fields
     )
