@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = Path(os.environ.get("SCREENSHOTS", ROOT / "build" / "screenshots"))
 WORST = {"serious", "critical"}
+SETTLED = "!document.querySelector('.htmx-added, .htmx-settling')"
+"""What has just come is bound to htmx a moment after it can be seen: no person is so fast, a test is."""
 KEYS = {"Enter": 13, "Escape": 27, "Tab": 9, " ": 32, "ArrowDown": 40, "ArrowUp": 38}
 
 
@@ -157,7 +159,7 @@ class Tab:
     async def click(self, selector: str) -> None:
         """With the mouse, in the middle of the first such element that can be seen."""
         found = f"[...document.querySelectorAll({json.dumps(selector)})].find((one) => one.checkVisibility())"
-        await until(lambda: self.run(f"document.readyState === 'complete' && !!({found})"), seconds=10)
+        await until(lambda: self.run(f"document.readyState === 'complete' && {SETTLED} && !!({found})"), seconds=10)
         place = await self.run(
             f"(() => {{ const one = {found}; one.scrollIntoView({{block: 'center'}});"
             " const at = one.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; })()"
@@ -175,6 +177,7 @@ class Tab:
         await self.ask("Input.insertText", text=words)
 
     async def press(self, key: str, *, ctrl: bool = False) -> None:
+        await until(lambda: self.run(SETTLED))
         code = KEYS.get(key, ord(key[0].upper()))
         shared = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 if ctrl else 0}
         printed = {"text": key} if len(key) == 1 and not ctrl else {"text": "\r"} if key == "Enter" else {}
