@@ -46,6 +46,7 @@ def beside(lab: Lab) -> None:
             unit="ms",
             reach=at_most(1.3),
             rounds=4,
+            warm_up=not lab.small,
         )
 
 

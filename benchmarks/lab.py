@@ -362,7 +362,8 @@ class Lab:
 
         `prepare` is called before each round, and neither contender pays for it: changes that both then catch up with.
         """
-        count = self.rounds or (1 if self.quick else min(rounds, 3) if self.small else rounds)
+        most = rounds if not self.small else 3 if reach else 2
+        count = self.rounds or (1 if self.quick else min(rounds, most))
         if self.large and unit == "s":
             count, warm_up = min(count, 2), False
         contenders = {"ours": ours, "baseline": baseline}

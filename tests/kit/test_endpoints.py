@@ -56,6 +56,13 @@ def router_that_tells(told: list[str]) -> Router:
         response.headers["Location"] = f"/things/{user}"
         return thing
 
+    @router.get("/keyed", response_model=Thing)
+    async def keyed(
+        key: Annotated[str | None, Header(alias="Thing-Key", max_length=3)] = None,
+        dry_run: Annotated[str, Header()] = "no",
+    ) -> Thing:
+        return Thing(name=f"{key} {dry_run}")
+
     return router
 
 
@@ -89,6 +96,24 @@ async def test_faults_of_a_dependencys_parameters_keep_the_handler_from_being_ca
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["query/limit"]
     assert told == ["begin", "guard in tx", "rollback"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ({}, "None no"),
+        ({"THING-KEY": "abc"}, "abc no"),
+        ({"dry-run": "yes"}, "None yes"),
+        ({"thing-key": "abcd"}, None),
+    ],
+)
+async def test_headers_are_judged_where_one_of_them_is_given(
+    client: httpx.AsyncClient, told: list[str], headers: dict[str, str], name: str | None
+) -> None:
+    for _ in range(2):  # the second takes the shortcut
+        answer = await client.get("/things/keyed", headers=headers)
+        assert (answer.status_code, answer.json().get("name")) == (422 if name is None else 200, name)
+    assert told == []
 
 
 @pytest.mark.parametrize(
