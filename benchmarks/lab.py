@@ -249,7 +249,7 @@ class Lab:
     def seconds_per_round(self) -> float:
         if self.quick:
             return 0.3
-        return 1.5 if self.small else 3.0
+        return 1.0 if self.small else 3.0
 
     @property
     def small(self) -> bool:

@@ -55,7 +55,7 @@ def _compare(
     body_of: Callable[[int], bytes],
     reach: Reach | None,
 ) -> None:
-    seconds = min(lab.seconds_per_round, 1.0) if lab.small else lab.seconds_per_round
+    seconds = lab.seconds_per_round
     most = 40 if lab.quick else round(2000 * seconds)
 
     def load(server: Server) -> Measured:

@@ -105,7 +105,7 @@ class _Writes:
         self._tokens = tokens
         self._first = 0
         # pgbench gets twice as long: its connections are new in each round, the others' are not.
-        self._seconds = min(lab.seconds_per_round, 1.0) if lab.small else lab.seconds_per_round
+        self._seconds = lab.seconds_per_round
         body = {"activityCode": "EXPLORE", "payload": EVIDENCE, "visibility": "PUBLIC"}
         users = [name for name in tokens if name.startswith("user_")]
         self._submissions = [request("POST", "/api/submissions", headers=tokens[name], body=body) for name in users]
