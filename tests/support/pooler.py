@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from tests.support.cluster import OWNER, POOLER_PORT, SERVICE, SUPERUSER, Cluster
+
+from elevate_api.postgres.account import Account
 
 POOL_SIZE = 12
 """Server connections of a database: fewer than the service's own pool, so that they really are shared."""
@@ -51,6 +52,7 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
         raise RuntimeError("pgbouncer is not installed")
     folder = Path(mkdtemp(prefix="elevate-pooler-", dir="/tmp"))
     server = Path(cluster.socket_dir).stat()
+    account = Account(server.st_uid, server.st_gid, "", borrowed=os.geteuid() == 0)
     (folder / "users").write_text("".join(f'"{role}" ""\n' for role in (SERVICE, OWNER, SUPERUSER)))
     config = folder / "pgbouncer.ini"
     config.write_text(_CONFIG.format(server=cluster.socket_dir, folder=folder, port=POOLER_PORT, pool_size=POOL_SIZE))
@@ -62,7 +64,7 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        **_account(server),
+        **account.popen(),
     )
     try:
         _wait_for(folder / f".s.PGSQL.{POOLER_PORT}", process)
@@ -71,11 +73,6 @@ def running_pooler(cluster: Cluster) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=20)
         shutil.rmtree(folder)
-
-
-def _account(server: os.stat_result) -> dict[str, Any]:
-    """Only root has to become the server's account, and nobody else may name a user, not even their own."""
-    return {"user": server.st_uid, "group": server.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _wait_for(socket: Path, process: "subprocess.Popen[bytes]") -> None:
